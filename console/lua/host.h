@@ -1,0 +1,61 @@
+/*
+ * The Lua host: one main state, on the control thread. Files of console/lua/ are the only ones that
+ * include Lua. Everything a configuration can call is a row; constructors, help, completion and
+ * dnsdist.conf(5) are made from the rows.
+ */
+#ifndef CONSOLE_LUA_HOST_H
+#define CONSOLE_LUA_HOST_H
+
+#include "core/err.h"
+#include "core/query.h"
+#include "core/txn.h"
+#include "pools/server.h"
+
+/* How the process came to run this Lua. */
+enum lua_role {
+	LUA_DAEMON,       /* the real thing */
+	LUA_CHECK,        /* --check-config: every socket a no-op */
+	LUA_CLIENT,       /* console client: listeners, servers and certificates are not opened */
+};
+
+/* Sets up the state with all rows. Once. */
+void lua_host_start(enum lua_role role);
+void lua_host_stop(void);
+
+/*
+ * Runs the configuration file as one transaction: edits txn, which the caller commits. 0, or -EINVAL
+ * with err (file, line, what, nearest name). From lua_host_runtime on, start-up functions refuse.
+ */
+int lua_host_file(const char *path, struct txn *txn, struct err *err);
+void lua_host_runtime(void);
+
+/*
+ * Runs one line from a console as a transaction of its own: as an expression first, as a statement if
+ * that does not parse. Gives the output (free with free()), which begins with "Error: " when it failed;
+ * *len may be set. With changed effects the line is kept for delta().
+ */
+char *lua_host_command(const char *line, size_t *len);
+
+/* maintenance() and the callbacks added, as one transaction; errors are logged at most each 61 s. */
+void lua_host_maintenance(void);
+
+void lua_host_exit_callbacks(void);
+void lua_host_server_changed(struct server *s, bool up);
+
+/* Interpreter's version for --version: "Lua 5.4.4". */
+const char *lua_host_version(void);
+
+/* True after shutdown() was called. */
+bool lua_host_wants_exit(void);
+
+/* Every function, global and method for completion: visits names such as "addLocal(" and "getPool(". */
+void lua_host_visit_words(void (*visit)(void *ctx, const char *word), void *ctx);
+
+/* Rows for the documentation: visits function, parameters, help, in order of their files. */
+struct lua_row_view {
+	const char *file, *object; /* object NULL: a global function */
+	const char *name, *params, *help;
+};
+void lua_host_visit_rows(void (*visit)(void *ctx, const struct lua_row_view *row), void *ctx);
+
+#endif

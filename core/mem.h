@@ -1,0 +1,16 @@
+/* Memory for the control thread and for start-up, where having none ends the process. */
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+
+#include "core/base.h"
+
+/* All four give memory for free(); on exhaustion they say so on stderr and abort. Not for the path. */
+void *mem_alloc(size_t len);
+void *mem_zalloc(size_t n, size_t size);
+void *mem_realloc(void *old, size_t n, size_t size);
+char *mem_strdup(const char *s);
+
+/* Zeroed, aligned to a cache line and rounded up to whole lines. For free(). */
+void *mem_lines(size_t len);
+
+#endif

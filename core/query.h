@@ -1,0 +1,101 @@
+/*
+ * One query on its way: all per-query state. Lives in its worker's slab with its packet behind it
+ * and never changes worker. Laid out by who reads it: the first line is all that a cache hit needs.
+ */
+#ifndef CORE_QUERY_H
+#define CORE_QUERY_H
+
+#include "core/addr.h"
+#include "core/dns/message.h"
+#include "core/tables.h"
+#include "core/timers.h"
+
+/* How a client or a server is spoken to. The order is the one of the reference's protocol texts. */
+enum proto { PROTO_UDP, PROTO_TCP, PROTO_DOT, PROTO_DOH, PROTO_COUNT };
+
+/* Where in its life a query is; workers/pipeline.c has one function for each. */
+enum stage {
+	STAGE_PARSE,   /* header, question, EDNS */
+	STAGE_POOL,    /* which servers, which cache */
+	STAGE_LOOKUP,  /* packet cache */
+	STAGE_SERVER,  /* the policy picks */
+	STAGE_FORWARD, /* ECS, send; then it is parked until an answer, an error or a timeout */
+	STAGE_ANSWER,  /* the server's answer: checks, edits, cache insert */
+	STAGE_RESPOND, /* out through the transport it came from */
+};
+
+/* What a stage says to the driver. */
+enum step {
+	STEP_NEXT, /* go on with q->stage, which the stage has set */
+	STEP_PARK, /* somebody will resume it */
+	STEP_DONE, /* answered or dropped: q is gone */
+};
+
+/* A query's packet may grow by an ECS option (4 + 4 + 16) with an OPT around it (11). */
+#define QUERY_HEADROOM 40
+#define QUERY_UDP_MAX 1500 /* octets; a longer datagram is not a query we take */
+
+struct worker;
+struct query;
+struct frontend;
+struct server;
+struct pool;
+struct upstream;
+struct cache;
+
+/* The two doors a transport has for answers. */
+struct transport {
+	enum proto proto;
+	/* Sends q->answer (q->answer_len octets) to the client, and lets go of q. */
+	void (*respond)(struct worker *w, struct query *q);
+	/* No answer: silence over UDP, a closed connection over streams; lets go of q. */
+	void (*drop)(struct worker *w, struct query *q);
+};
+
+struct query {
+	/* what a hit reads and writes */
+	alignas(CACHE_LINE) uint8_t *packet; /* the message as it stands; cap octets */
+	const struct transport *transport;
+	const struct frontend *frontend;
+	const struct pool *pool;
+	uint64_t key_hash;
+	uint16_t len, cap;
+	struct question question;
+	uint16_t id;    /* the client's */
+	uint16_t flags; /* the client's, host order: RD and CD are restored in the answer */
+	uint8_t stage;  /* enum stage */
+	uint8_t client_proto; /* enum proto */
+	bool cache_asked : 1;    /* the cache was asked and had nothing: insert the answer */
+	bool edns_seen : 1;      /* opt is filled in */
+	bool self_made : 1;      /* the answer is our own */
+	bool is_xfr : 1;         /* AXFR or IXFR */
+	bool zero_scope_asked : 1; /* key_hash_no_ecs is set: an answer of scope 0 is stored under it */
+	bool is_probe : 1;       /* a health check of ours */
+
+	/* what an answer needs */
+	alignas(CACHE_LINE) uint8_t *answer; /* lent by the transport or the cache until respond returns */
+	uint32_t answer_len;
+	uint16_t udp_payload; /* what the client can take over UDP: 512 or what its OPT says */
+	uint8_t ecs_added;    /* enum ecs_added */
+	uint8_t retries;      /* attempts on streams to servers */
+	struct opt opt;       /* the query's as it came */
+	struct pin *pin;      /* the generation it began with, once in flight */
+	struct addr client;
+	alignas(CACHE_LINE) struct addr local; /* the address that was asked; family 0: not known */
+	int ifindex;      /* interface of local, for link-local answers */
+
+	/* in flight */
+	uint64_t start_us;
+	uint64_t sent_us;
+	struct upstream *upstream; /* the worker's side of the server */
+	const struct server *server;
+	uint64_t key_hash_no_ecs;
+	struct timer timer;
+	struct query *next, *prev; /* queue or list of whoever it waits for */
+	void *conn;                /* the client's stream connection, NULL over UDP */
+	void *upconn;              /* the server's stream connection it was written to */
+	uint16_t upstream_id;
+	uint16_t upstream_socket;  /* index of the upstream's socket it went out on */
+};
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * Pools: the part of the tables that says which servers there are, in which pools, with which policy
+ * and cache. A pool is one immutable struct of a generation; queries in flight keep it by their pin.
+ */
+#ifndef POOLS_POOL_H
+#define POOLS_POOL_H
+
+#include "core/rand.h"
+#include "core/tables.h"
+#include "pools/policy.h"
+#include "pools/server.h"
+
+struct cache;
+
+/* A server in the tables, and its def of this generation. */
+struct server_row {
+	struct server *server;   /* holds a reference */
+	struct server_def *def;  /* holds a reference */
+	char **pools;            /* names of the pools it is in, order of joining; owned */
+	unsigned n_pools;
+};
+
+struct pool_member {
+	struct server *server;
+	const struct server_def *def;
+	const uint32_t *points; /* ascending hash points under chashed; NULL until sealed for it */
+	unsigned n_points;
+};
+
+struct pool {
+	char *name; /* "" is the default pool */
+	struct cache *cache;          /* NULL: none; holds a reference */
+	const struct policy *policy;  /* NULL: the default one */
+	bool ecs_set, zero_scope_set; /* by the operator, for pools whose servers disagree */
+	/* sealed: */
+	struct pool_member *members;  /* by order, stable */
+	unsigned n;
+	bool consistent;              /* members agree on ECS, zero scope and TCP-only */
+	bool ecs, zero_scope, tcp_only;
+};
+
+struct pools {
+	struct part part;
+	struct server_row *rows; /* by order at insertion, as showServers lists them */
+	unsigned n_rows;
+	struct pool **list;      /* pools in order of creation; [0] is the default pool */
+	unsigned n_list;
+	const struct policy *policy; /* the default one */
+};
+
+void pools_register(void);
+
+/* Draft edits; control thread. Names are copied. */
+struct pool *pools_pool(struct pools *p, const char *name); /* makes it when missing */
+const struct pool *pools_find(const struct pools *p, const char *name); /* or NULL */
+
+/* Adds with one reference taken over from the caller to server and def. */
+struct server_row *pools_add_server(struct pools *p, struct server *s, struct server_def *d);
+void pools_remove_server(struct pools *p, const struct server *s);
+void pools_join(struct pools *p, const struct server *s, const char *pool);
+void pools_leave(struct pools *p, const struct server *s, const char *pool);
+
+/* The row of a server, or NULL. pools_row_edit gives the draft's own def, cloned on first touch. */
+const struct server_row *pools_row(const struct pools *p, const struct server *s);
+struct server_def *pools_def_edit(struct pools *p, const struct server *s);
+
+/* Takes a reference of its own; NULL detaches. */
+void pool_set_cache(struct pool *pool, struct cache *c);
+
+/* Effective policy. */
+static inline const struct policy *pool_policy(const struct pools *all, const struct pool *p)
+{
+	return p->policy ? p->policy : all->policy;
+}
+
+/* Whether no member is usable (keepStaleData, stale look-ups). */
+bool pool_is_down(const struct pool *p);
+
+#endif
