@@ -9,7 +9,7 @@
 #include "core/err.h"
 #include "core/query.h"
 #include "core/txn.h"
-#include "pools/server.h"
+#include "workers/workers.h"
 
 /* How the process came to run this Lua. */
 enum lua_role {
@@ -29,6 +29,9 @@ void lua_host_stop(void);
 int lua_host_file(const char *path, struct txn *txn, struct err *err);
 void lua_host_runtime(void);
 
+/* From now on an unknown key in a table of options is an error instead of a warning (--strict). */
+void lua_host_strict(bool on);
+
 /*
  * Runs one line from a console as a transaction of its own: as an expression first, as a statement if
  * that does not parse. Gives the output (free with free()), which begins with "Error: " when it failed;
@@ -40,7 +43,11 @@ char *lua_host_command(const char *line, size_t *len);
 void lua_host_maintenance(void);
 
 void lua_host_exit_callbacks(void);
-void lua_host_server_changed(struct server *s, bool up);
+
+/* The workers' hooks (workers/workers.h): state-change callbacks, checkFunction, response validator. */
+void lua_host_server_changed(struct server *s, bool up, bool first);
+bool lua_host_check_function(struct server *s, struct check_question *q);
+bool lua_host_check_validator(struct server *s, const uint8_t *answer, size_t len);
 
 /* Interpreter's version for --version: "Lua 5.4.4". */
 const char *lua_host_version(void);

@@ -9,6 +9,9 @@
 #include "core/addr.h"
 #include "core/err.h"
 
+/* What is built in, for --version. */
+#define TLS_PROVIDERS "wolfssl"
+
 /* What an operator asked for on newServer. Strings are lent by the caller for the call only. */
 struct tls_client_options {
 	const char *provider;      /* "openssl", "gnutls", "wolfssl", other text: whatever is built in */
