@@ -30,7 +30,10 @@ struct health {
 	bool up;
 	bool first;          /* the next result decides alone */
 	uint8_t failures, successes; /* in a row */
-	uint64_t next_us;    /* when the next probe is due; UINT64_MAX: none */
+	bool in_flight;      /* a probe was sent and has no result yet */
+	enum health_mode mode; /* the mode this state belongs to */
+	uint64_t next_us;    /* when the next probe is due; UINT64_MAX: none, or one is in flight */
+	uint64_t due_us;     /* when the last one was due: periods are counted from there */
 	enum lazy_state lazy;
 	uint32_t lazy_failed_tests; /* for the back-off */
 	uint8_t *sample;     /* ring of outcomes of real queries, lazy_sample_size; owned */
@@ -40,14 +43,17 @@ struct health {
 /* What a call changed. */
 enum health_change { HEALTH_SAME, HEALTH_WENT_UP, HEALTH_WENT_DOWN };
 
-/* now_us: the first probe of an active server is due at once; a lazy one starts up, without. */
+/*
+ * now_us: the first probe of an active server is due at once; a lazy one starts up, without. Allocates
+ * the sample of a lazy one, as health_retune does; nothing else here allocates.
+ */
 void health_init(struct health *h, const struct health_params *p, uint64_t now_us);
 void health_fini(struct health *h);
 
-/* The parameters were changed while it runs (mode included); keeps the state. */
+/* The parameters were changed while it runs (mode included); keeps up and down, and counts so far. */
 void health_retune(struct health *h, const struct health_params *p, uint64_t now_us);
 
-/* The operator says so (setAuto(status)); counters start anew. */
+/* The operator says so (setAuto(status)), until the next check; counters and sample start anew. */
 void health_set(struct health *h, const struct health_params *p, bool up, uint64_t now_us);
 
 bool health_is_due(const struct health *h, uint64_t now_us);
@@ -55,7 +61,7 @@ bool health_is_due(const struct health *h, uint64_t now_us);
 /* A probe was sent: none is due until its result. */
 void health_probe_sent(struct health *h);
 
-/* The probe's result. */
+/* The probe's result. The first one is always a change: it decides alone, and says which way. */
 enum health_change health_probe_result(struct health *h, const struct health_params *p, bool ok, uint64_t now_us);
 
 /* A real query's outcome, for lazy servers: timeouts and errors are bad, SERVFAIL too if so counted. */

@@ -20,12 +20,17 @@ struct server_row {
 	unsigned n_pools;
 };
 
+/* Two to a cache line: what policies need of the operator's values is copied here. */
 struct pool_member {
 	struct server *server;
 	const struct server_def *def;
-	const uint32_t *points; /* ascending hash points under chashed; NULL until sealed for it */
-	unsigned n_points;
+	int weight, order;
+	uint32_t max_outstanding; /* 0: no limit */
+	enum server_force force;
 };
+static_assert(sizeof(struct pool_member) == 32, "a member has grown");
+
+struct ring;
 
 struct pool {
 	char *name; /* "" is the default pool */
@@ -33,8 +38,11 @@ struct pool {
 	const struct policy *policy;  /* NULL: the default one */
 	bool ecs_set, zero_scope_set; /* by the operator, for pools whose servers disagree */
 	/* sealed: */
-	struct pool_member *members;  /* by order, stable */
+	struct pool_member *members;  /* by order, stable; also right in a draft */
 	unsigned n;
+	uint32_t *weight_to;          /* sums of the weights up to and with each member, INT32_MAX at most */
+	struct ring *ring;            /* under chashed, else NULL */
+	uint32_t hash_seed;           /* of whashed and chashed: the perturbation */
 	bool consistent;              /* members agree on ECS, zero scope and TCP-only */
 	bool ecs, zero_scope, tcp_only;
 };
@@ -60,7 +68,7 @@ void pools_remove_server(struct pools *p, const struct server *s);
 void pools_join(struct pools *p, const struct server *s, const char *pool);
 void pools_leave(struct pools *p, const struct server *s, const char *pool);
 
-/* The row of a server, or NULL. pools_row_edit gives the draft's own def, cloned on first touch. */
+/* The row of a server, or NULL. pools_def_edit gives the draft's own def, cloned on first touch, or NULL. */
 const struct server_row *pools_row(const struct pools *p, const struct server *s);
 struct server_def *pools_def_edit(struct pools *p, const struct server *s);
 
@@ -71,6 +79,18 @@ void pool_set_cache(struct pool *pool, struct cache *c);
 static inline const struct policy *pool_policy(const struct pools *all, const struct pool *p)
 {
 	return p->policy ? p->policy : all->policy;
+}
+
+/* As server_is_usable, without a look at what is in no other line than the policy reads anyway. */
+static inline bool member_is_usable(const struct pool_member *m)
+{
+	const struct server *s = m->server;
+
+	if (m->force == SERVER_FORCED_DOWN)
+		return false;
+	if (m->force == SERVER_AUTO && !atomic_load_explicit(&s->up, memory_order_relaxed))
+		return false;
+	return m->max_outstanding == 0 || server_outstanding(s) < m->max_outstanding;
 }
 
 /* Whether no member is usable (keepStaleData, stale look-ups). */

@@ -61,7 +61,7 @@ struct server_counters {
 		tcp_connect_timeouts, tcp_too_many, tcp_new, tcp_reused, tls_resumptions, tcp_closed_conns,
 		tcp_queries, tcp_duration_ms;
 	_Atomic uint64_t udp_latency_samples, tcp_latency_samples;
-	_Atomic uint32_t udp_latency_us, tcp_latency_us; /* moving average 127/128 */
+	_Atomic uint64_t udp_latency_q16, tcp_latency_q16; /* moving averages 127/128, in µs × 65536 */
 	_Atomic uint32_t latency_epoch;                  /* of the server when last reset */
 	_Atomic uint64_t check_failures, check_parsing, check_timeout, check_network, check_mismatch, check_invalid;
 };
@@ -69,17 +69,20 @@ struct server_counters {
 struct server {
 	struct server_fixed fixed; /* read only once it is in the tables */
 	unsigned refs;             /* tables' and Lua's; control thread only */
-	_Atomic unsigned users;    /* workers that have an upstream for it */
+	_Atomic unsigned users;    /* workers that have an upstream for it; let go with memory_order_release */
 	unsigned slot;             /* small number, unique while it lives: index in every worker's upstreams */
 	struct perworker counters; /* struct server_counters */
 	_Atomic uint32_t latency_epoch; /* moves when the averages are to start anew */
 
-	/* on a line of its own: exact, written by every worker that sends to it */
+	/*
+	 * All that a policy must read of a server, on one line: outstanding is exact, so every worker that
+	 * sends to it writes it; up is what the health checks say, whatever is forced, and seldom changes.
+	 */
 	alignas(CACHE_LINE) _Atomic uint32_t outstanding;
+	_Atomic bool up;
 
-	/* written by the worker that probes it, read by all */
-	alignas(CACHE_LINE) _Atomic bool up; /* what the health checks say, whatever is forced */
-	_Atomic bool checked;                /* the first check has ended */
+	/* written by the worker that probes it or that opens connections, read by all */
+	alignas(CACHE_LINE) _Atomic bool checked; /* the first check has ended */
 	_Atomic uint32_t tcp_connections, tcp_connections_max;
 	_Atomic uint32_t check_latency_us;
 	_Atomic uint64_t qps_bucket;         /* see pools/limiter.h; used when qps is set */
@@ -99,6 +102,9 @@ struct server *server_ref(struct server *s);
 void server_unref(struct server *s);
 void servers_collect(void); /* control thread, once a second */
 unsigned server_slots(void); /* one more than the highest slot in use */
+
+/* hook sees each server just before it is freed: whoever keeps something for it (Lua functions) lets go. */
+void servers_on_free(void (*hook)(struct server *s));
 
 struct server_def *server_def_new(void); /* defaults of the reference; refs 1 */
 struct server_def *server_def_clone(const struct server_def *d);
@@ -127,6 +133,12 @@ static inline bool server_is_usable(const struct server *s, const struct server_
 	       (s->fixed.max_outstanding == 0 || server_outstanding(s) < s->fixed.max_outstanding);
 }
 
+/* Takes one of the tokens of qps for a query that is being sent; false: there was none. Any thread. */
+bool server_take_qps(struct server *s, const struct server_def *d, uint64_t now_us);
+
+/* Whether there is one, taking nothing. Any thread. */
+bool server_has_qps(const struct server *s, const struct server_def *d, uint64_t now_us);
+
 /* "up", "down", "UP", "DOWN" as showServers prints it. */
 const char *server_state_text(const struct server *s, const struct server_def *d);
 
@@ -137,8 +149,11 @@ char *server_name_with_addr(const struct server *s, const struct server_def *d, 
 uint64_t server_sum(const struct server *s, size_t offset_in_counters);
 double server_latency_us(const struct server *s, bool tcp);
 
-/* Owner only: folds one sample into the moving average. */
-void server_count_latency(struct server *s, struct server_counters *c, bool tcp, uint32_t us);
+/* Owner only: folds one sample into the moving average, which starts at 0. */
+void server_count_latency(const struct server *s, struct server_counters *c, bool tcp, uint32_t us);
+
+/* The average that one worker has of a server, in µs; 0 when it has none. Any thread. */
+double server_worker_latency_us(const struct server *s, unsigned worker, bool tcp);
 
 /* Averages start anew, as on going down. Any thread. */
 void server_reset_latency(struct server *s);
