@@ -18,6 +18,7 @@
 #include "core/log.h"
 #include "core/settings.h"
 #include "core/stats.h"
+#include "pools/pool.h"
 #include "rules/acl.h"
 #include "workers/workers.h"
 
