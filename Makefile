@@ -79,4 +79,14 @@ $(B)/tools/%: tools/%.c $(B)/libdnsdist.a
 
 tools: $(TOOLS)
 
+# Pages are made from their sources and the rows of the program.
+MAN_PAGES := $(patsubst man/%.in,$(B)/man/%,$(wildcard man/*.in))
+
+$(B)/man/%: man/%.in $(B)/tools/mkman
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(B)/tools/mkman < $< > $@.tmp && mv $@.tmp $@
+
+man: $(MAN_PAGES)
+
 -include $(LIB_OBJ:.o=.d) $(wildcard $(B)/console/*.d $(B)/test/*.d $(B)/tools/*.d)
