@@ -1,7 +1,7 @@
 /*
- * TLS as the streams see it: bytes in, bytes out, nothing blocks. A provider is a table of functions;
- * wolfSSL (core/tls/wolfssl.c, the only file that includes it) is the first. This step needs the
- * client's side; the server's side joins with encrypted listeners.
+ * TLS as the streams see it: bytes in, bytes out, nothing blocks. A provider is a table of functions
+ * (core/tls/provider.h); wolfSSL (core/tls/wolfssl*, the only files that include it) is the first.
+ * This step needs the client's side; the server's side joins with encrypted listeners.
  */
 #ifndef CORE_TLS_TLS_H
 #define CORE_TLS_TLS_H
@@ -14,18 +14,21 @@
 
 /* What an operator asked for on newServer. Strings are lent by the caller for the call only. */
 struct tls_client_options {
-	const char *provider;      /* "openssl", "gnutls", "wolfssl", other text: whatever is built in */
+	const char *provider;      /* "openssl", "gnutls", "wolfssl", other text: the one that is built in */
 	const char *ca_store;      /* PEM file; NULL: the system's store */
 	const char *ciphers;       /* OpenSSL names, ':' between; NULL: default */
 	const char *ciphers_tls13;
 	const char *curves;        /* "X25519:P-256"; NULL: default */
-	const char *subject_name;  /* SNI, and the name the certificate must have; NULL: none */
+	/*
+	 * What the certificate must be valid for. The name, which is also the SNI, wins over the address;
+	 * with neither it is the address that the socket is connected to. A name that reads as an address
+	 * is taken for one.
+	 */
+	const char *subject_name;  /* NULL: none */
 	bool has_subject_addr;
-	struct addr subject_addr;  /* address the certificate must have */
-	bool validate;             /* check chain and name */
+	struct addr subject_addr;  /* the port does not count */
+	bool validate;             /* check chain and subject; without, neither is looked at */
 	const char *alpn;          /* "dot"; NULL: none */
-	unsigned sessions_max;     /* kept for resumption, each worker */
-	unsigned session_validity_s;
 };
 
 struct tls_client; /* shared by workers; immutable but for atomics */
@@ -49,13 +52,20 @@ void tls_fini(void);
 void tls_thread_fini(void);
 
 /*
- * Builds the context: loads CA store, ciphers, groups. NULL with err set (unknown cipher, unreadable
- * file …). Control thread. Gives; several servers may not share one.
+ * Builds the context: loads CA store (a file, or a directory of hashed names), ciphers, groups. NULL
+ * with err set (no usable cipher, unknown group, unreadable file …); a cipher that the provider lacks
+ * among others is left out with a warning. Control thread. Gives. Contexts that differ in nothing but
+ * the subject share what was loaded.
  */
 struct tls_client *tls_client_new(const struct tls_client_options *o, struct err *err);
 void tls_client_free(struct tls_client *c);
 
+/*
+ * Sessions of one worker with one server, newest first out, each used once (RFC 8446 C.4). At max the
+ * oldest goes. Both bounds may be set anew at any time; max 0 keeps none.
+ */
 struct tls_session_store *tls_sessions_new(unsigned max, unsigned validity_s);
+void tls_sessions_limit(struct tls_session_store *s, unsigned max, unsigned validity_s);
 void tls_sessions_free(struct tls_session_store *s);
 
 /*
@@ -73,7 +83,9 @@ enum tls_result tls_handshake(struct tls_conn *c);
 enum tls_result tls_read(struct tls_conn *c, void *buf, size_t len, size_t *done);
 enum tls_result tls_write(struct tls_conn *c, const void *buf, size_t len, size_t *done);
 
+/* After the handshake: whether a session was resumed, and "TLSv1.3". */
 bool tls_conn_resumed(const struct tls_conn *c);
+const char *tls_conn_version(const struct tls_conn *c);
 
 /* Why it failed, for the log: "certificate is not valid for 192.0.2.1". Lent until tls_conn_free. */
 const char *tls_conn_error(const struct tls_conn *c);
