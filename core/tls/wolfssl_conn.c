@@ -6,6 +6,7 @@
 #include "core/tls/wolfssl.h"
 
 #include <wolfssl/error-ssl.h>
+#include <wolfssl/openssl/x509v3.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 struct wolf_conn {
