@@ -33,6 +33,9 @@ struct opt {
  */
 int msg_opt(const uint8_t *msg, size_t len, const struct question *q, struct opt *opt);
 
+/* Offset of the octet after the last record: what is beyond is no part of the message. 0: malformed. */
+size_t msg_end(const uint8_t *msg, size_t len, const struct question *q);
+
 /* Options of an OPT record (RFC 6891 6.1.2): the first with this code; data lent, NULL when there is none. */
 const uint8_t *opt_find(const uint8_t *msg, const struct opt *opt, uint16_t code, uint16_t *data_len);
 
@@ -82,8 +85,9 @@ enum ecs_added {
 
 /*
  * Puts an EDNS client subnet option (RFC 7871 6) into a query: addr (4 or 16 octets) cut to prefix bits.
- * An option that is there stays unless override is set. Trailing octets go. Returns the new length, 0
- * when it does not fit in cap or the query can't be edited; *added says what was done; q stays valid.
+ * An option that is there stays unless override is set, and a signed query (TSIG, SIG(0)) is left as it
+ * is. Trailing octets go. Returns the new length, 0 when it does not fit in cap or the query is
+ * malformed; *added says what was done; q stays valid.
  */
 size_t msg_add_ecs(uint8_t *msg, size_t len, size_t cap, const struct question *q, const uint8_t *addr,
                    size_t addr_len, unsigned prefix, bool override, enum ecs_added *added);
