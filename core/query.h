@@ -54,48 +54,52 @@ struct transport {
 
 struct query {
 	/* what a hit reads and writes */
-	alignas(CACHE_LINE) uint8_t *packet; /* the message as it stands; cap octets */
+	alignas(CACHE_LINE) uint8_t *packet; /* the message as it stands; cap octets of room */
 	const struct transport *transport;
 	const struct frontend *frontend;
 	const struct pool *pool;
-	uint64_t key_hash;
+	void *conn;     /* the client's stream connection; over UDP the listener's socket */
 	uint16_t len, cap;
 	struct question question;
 	uint16_t id;    /* the client's */
 	uint16_t flags; /* the client's, host order: RD and CD are restored in the answer */
 	uint8_t stage;  /* enum stage */
-	uint8_t client_proto; /* enum proto */
-	bool cache_asked : 1;    /* the cache was asked and had nothing: insert the answer */
-	bool edns_seen : 1;      /* opt is filled in */
-	bool self_made : 1;      /* the answer is our own */
-	bool is_xfr : 1;         /* AXFR or IXFR */
-	bool zero_scope_asked : 1; /* key_hash_no_ecs is set: an answer of scope 0 is stored under it */
-	bool is_probe : 1;       /* a health check of ours */
-
-	/* what an answer needs */
-	alignas(CACHE_LINE) uint8_t *answer; /* lent by the transport or the cache until respond returns */
-	uint32_t answer_len;
+	uint8_t client_proto;      /* enum proto */
+	bool cache_asked : 1;      /* the cache was asked and had nothing: insert the answer */
+	bool self_made : 1;        /* the answer is our own */
+	bool is_xfr : 1;           /* AXFR or IXFR */
+	bool zero_scope_asked : 1; /* an answer of ECS scope 0 is stored without the subnet */
+	bool is_probe : 1;         /* a health check of ours */
+	bool over_stream : 1;      /* went to the server over TCP or TLS */
+	bool answer_stays : 1;     /* answer lies still until udp_flush, not only until respond returns */
+	bool more_coming : 1;      /* this answer is one of several (XFR): the query stays in flight */
+	bool server_first : 1;     /* the server was chosen before the cache was asked */
 	uint16_t udp_payload; /* what the client can take over UDP: 512 or what its OPT says */
 	uint8_t ecs_added;    /* enum ecs_added */
 	uint8_t retries;      /* attempts on streams to servers */
-	struct opt opt;       /* the query's as it came */
-	struct pin *pin;      /* the generation it began with, once in flight */
+
+	/* what an answer needs */
+	alignas(CACHE_LINE) uint8_t *answer; /* lent until respond returns */
+	uint32_t answer_len;
+	uint16_t upstream_id;
+	uint16_t upstream_socket; /* index of the upstream's socket it went out on */
 	struct addr client;
-	alignas(CACHE_LINE) struct addr local; /* the address that was asked; family 0: not known */
-	int ifindex;      /* interface of local, for link-local answers */
+	struct opt opt;       /* the query's as it came */
+	uint8_t key_slot;     /* which of the worker's scratch keys is its own until the look-up */
+	uint8_t failure;      /* enum failure, when the transport's drop is called for one */
+	struct pin *pin;      /* the generation it began with, once in flight */
 
 	/* in flight */
+	alignas(CACHE_LINE) struct addr local; /* the address that was asked; family 0: not known */
+	int ifindex;      /* interface of local, for link-local answers */
 	uint64_t start_us;
 	uint64_t sent_us;
 	struct upstream *upstream; /* the worker's side of the server */
 	const struct server *server;
-	uint64_t key_hash_no_ecs;
 	struct timer timer;
 	struct query *next, *prev; /* queue or list of whoever it waits for */
-	void *conn;                /* the client's stream connection, NULL over UDP */
 	void *upconn;              /* the server's stream connection it was written to */
-	uint16_t upstream_id;
-	uint16_t upstream_socket;  /* index of the upstream's socket it went out on */
 };
+static_assert(sizeof(struct query) == 4 * CACHE_LINE, "a query has grown by a line");
 
 #endif

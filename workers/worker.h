@@ -16,7 +16,7 @@
 #include "rules/traffic.h"
 #include "workers/frontend.h"
 
-#define BATCH_MAX 64
+#define BATCH_MAX 64 /* datagrams of one receive or send call */
 
 struct worker;
 struct upstream;
@@ -25,6 +25,7 @@ struct slab;
 
 /* Anything with a descriptor in the worker's epoll set; data.ptr points here. */
 struct source {
+	/* events of EPOLLIN and family. May unwatch and free any source, itself too. */
 	void (*ready)(struct worker *w, struct source *s, uint32_t events);
 	int fd;
 };
@@ -43,14 +44,17 @@ struct worker {
 	struct udp_io *udp;            /* receive and send batches, see workers/udp.c */
 	struct upstream **upstreams;   /* by server slot; NULL where it has not sent yet */
 	unsigned n_upstreams;
+	struct cache_slot *keys;       /* BATCH_MAX scratch keys of the cache */
 	struct policy_ctx policy;
 	struct traffic_ring *ring;
 	struct log_queue *log;
 	struct streams *streams;       /* clients' connections, see workers/stream_clients.c */
 	struct source inbox_source;
 	struct timer clean_timer;
+	unsigned n_workers;
 	bool serving;                  /* listeners are in the epoll set */
 	pthread_t thread;
+	struct turn *turn;             /* events of this turn and what to free at its end, see loop.c */
 
 	alignas(CACHE_LINE) struct worker_stats stats; /* owner adds, control thread sums */
 
@@ -61,37 +65,49 @@ struct worker {
 static_assert(offsetof(struct worker, stop) % CACHE_LINE == 0, "stop shares a line");
 
 /* workers/loop.c */
-void worker_watch(struct worker *w, struct source *s, uint32_t events);   /* EPOLL_CTL_ADD */
-void worker_rewatch(struct worker *w, struct source *s, uint32_t events); /* EPOLL_CTL_MOD */
+int worker_watch(struct worker *w, struct source *s, uint32_t events);   /* EPOLL_CTL_ADD; 0 or -errno */
+int worker_rewatch(struct worker *w, struct source *s, uint32_t events); /* EPOLL_CTL_MOD; 0 or -errno */
+
+/* EPOLL_CTL_DEL, before s->fd is closed. No event of this turn reaches s any more: it may be freed. */
 void worker_unwatch(struct worker *w, struct source *s);
 
-/* Frees mem at the end of the turn, when no event of this batch can point to it any more. */
+/* Frees mem at the end of the turn, for what a caller up the stack still looks at. */
 void worker_free_later(struct worker *w, void *mem);
 
-/* A mail to the control thread. */
+/* A mail to the control thread, where run()'s owner is the const struct workers_hooks *. Any worker. Takes mail. */
 void worker_tell_control(struct mail *mail);
 
-/* workers/query_slab.c: a query with packet room of at least len octets, zeroed but for the packet; NULL at the bound. */
+/*
+ * workers/query_slab.c: a query with packet room of at least len octets plus QUERY_HEADROOM (cap says
+ * how many), zeroed but for the packet; NULL at the bound. Up to QUERY_UDP_MAX it allocates nothing.
+ */
 struct query *query_new(struct worker *w, size_t len);
 void query_free(struct worker *w, struct query *q);
 
 /*
  * workers/pipeline.c, the life of a query. In: pipeline_query for one, pipeline_batch for many of one
- * turn (parsed and hashed first, then looked up). What comes back from a server: pipeline_answer;
- * no answer: pipeline_failed.
+ * turn (parsed and hashed first, then looked up); each takes the query. The transport has set
+ * transport, frontend, conn, client, local, client_proto, packet and len; n is at most BATCH_MAX.
+ * What comes back from a server: pipeline_answer; no answer: pipeline_failed. Both take the query
+ * out of its upstream and end with one call of the transport's respond or drop.
  */
 void pipeline_query(struct worker *w, struct query *q);
 void pipeline_batch(struct worker *w, struct query **q, unsigned n);
 
-/* answer: len octets, writable with cap octets of room, lent until this returns. The caller has matched ID and source. */
+/*
+ * answer: len octets, writable with cap octets of room, lent until this returns, or until the next
+ * udp_flush when q->answer_stays is set. The caller has matched ID, source, and upstream_answer_fits.
+ * With q->more_coming the query stays in its upstream and with the caller: respond sends and keeps it.
+ * While a query is in flight the ID in q->packet is the upstream's to change.
+ */
 void pipeline_answer(struct worker *w, struct query *q, uint8_t *answer, size_t len, size_t cap);
 
-enum failure { FAILURE_TIMEOUT, FAILURE_NETWORK };
+/* Its transport's drop is called with q->failure set. */
+enum failure { FAILURE_NONE, FAILURE_TIMEOUT, FAILURE_NETWORK };
 void pipeline_failed(struct worker *w, struct query *q, enum failure why);
 
 /*
- * workers/upstream.c: the worker's side of a server. Found or made; NULL when it can't be (no sockets).
- * Both sends park the query with the upstream; they return 0, or a negative errno with q untouched.
+ * workers/upstream.c: the worker's side of a server.
  */
 struct upstream {
 	struct server *server;
@@ -99,31 +115,75 @@ struct upstream {
 	const struct server_def *def;   /* of the worker's present generation */
 	bool removed;                   /* out of the tables: no new query, freed when none is in flight */
 	bool watched_up;                /* last state this worker saw, for reconnectOnUp */
-	unsigned in_flight;             /* of this worker, all transports */
+	unsigned in_flight;             /* of this worker, all transports, probes too */
 	struct udp_upstream *udp;       /* workers/udp_upstream.c */
 	struct stream_upstream *stream; /* workers/stream_upstream.c */
 	struct probe *probe;            /* workers/probe.c; only in the worker that owns its checks */
 };
 
+/* Found or made. Never NULL; its sockets open with the first query that needs them. */
 struct upstream *upstream_get(struct worker *w, struct server *s);
-int udp_upstream_send(struct worker *w, struct upstream *up, struct query *q);
-void udp_upstream_close(struct worker *w, struct upstream *up);     /* in-flight queries fail; frees up->udp */
-void udp_upstream_reconnect(struct worker *w, struct upstream *up); /* new sockets; in-flight ones keep the old until they end */
-int stream_upstream_send(struct worker *w, struct upstream *up, struct query *q);
-void stream_upstream_close(struct worker *w, struct upstream *up);
 
-/* Flushes what the batch has written to servers' UDP sockets and to listeners. */
+/*
+ * Sends q to the server over UDP or a stream, as server and client want it (a probe: as its server's
+ * check options say), and counts it there; it is then parked with the upstream until
+ * pipeline_answer or pipeline_failed. 0, or a negative errno with q untouched and nothing counted.
+ */
+int upstream_send(struct worker *w, struct upstream *up, struct query *q);
+
+/* The pipeline's: q is not with its server any more; undoes what upstream_send counted as in flight. */
+void upstream_done(struct worker *w, struct query *q);
+
+/*
+ * Whether an answer with the right ID is one to q: QR, and the question as it was sent. What is not is
+ * counted as the reference does (noncompliant-responses); the caller decides what follows.
+ */
+bool upstream_answer_fits(struct worker *w, const struct query *q, const uint8_t *answer, size_t len);
+
+/* The two ways of upstream_send, for it alone. Each returns 0 with q parked, or a negative errno with q untouched. */
+int udp_upstream_send(struct worker *w, struct upstream *up, struct query *q);
+int stream_upstream_send(struct worker *w, struct upstream *up, struct query *q);
+
+/* In-flight queries fail; frees up->udp, up->stream, up->probe and what hangs off them. Harmless on NULL. */
+void udp_upstream_close(struct worker *w, struct upstream *up);
+void stream_upstream_close(struct worker *w, struct upstream *up);
+void probe_close(struct worker *w, struct upstream *up);
+
+/* New sockets; queries in flight keep the old ones until they end. */
+void udp_upstream_reconnect(struct worker *w, struct upstream *up);
+
+/* Flushes what the turn has written to servers' UDP sockets and to listeners. */
 void udp_flush(struct worker *w);
 
-/* Called when the worker sees a new generation: upstreams, probes, caches, listeners follow the tables. */
+/*
+ * Called when the worker sees a new generation: upstreams, probes, caches, listeners follow the
+ * tables. stream_clients_reconcile runs again when the worker begins to serve; only then (w->serving)
+ * it listens on fd[w->id] of the stream frontends and watches them.
+ */
 void worker_reconcile(struct worker *w);
 void probe_reconcile(struct worker *w);
 void stream_clients_reconcile(struct worker *w);
 
-/* A real query to a server ended: feeds lazy health checks (may mail the owner of its probe). */
+/* The thread ends: closes clients' connections without answering, frees w->streams. */
+void stream_clients_fini(struct worker *w);
+
+/* A real query to a server ended: feeds lazy health checks (may mail the owner of its probe). Only called for lazy servers. */
 void probe_query_result(struct worker *w, struct upstream *up, bool bad);
 
-/* One probe over the paths of ordinary queries: sends q (is_probe set) over UDP or a stream. */
+/* The operator set the state of a server whose checks this worker owns (workers_set_server_status). */
+void probe_set_status(struct worker *w, struct server *s, bool up);
+
+/* Which worker probes a server. */
+static inline unsigned probe_owner(const struct worker *w, const struct server *s)
+{
+	return s->slot % w->n_workers;
+}
+
+/* The inbox of a worker, for mails between workers; owner of run() is its struct worker. */
+struct mailbox *workers_inbox(unsigned worker);
+
+/* One probe over the paths of ordinary queries: upstream_send with q->is_probe and this transport. */
 extern const struct transport probe_transport;
+extern const struct transport udp_transport;
 
 #endif
