@@ -43,6 +43,7 @@ void log_line(enum log_level level, const char *subsystem, const char *fmt, ...)
 #define log_debug(sub, ...) log_line(LOG_LEVEL_DEBUG, sub, __VA_ARGS__)
 
 bool log_is_verbose(void); /* any thread, relaxed */
+void log_set_verbose(bool verbose); /* at run time; the rest of the configuration stays */
 
 /* A single-producer queue of lines, bounded. */
 struct log_queue;

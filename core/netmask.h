@@ -1,7 +1,7 @@
 /*
  * Netmasks, and tables of them looked up by longest prefix in time that does not depend on their
- * number (DIR-16-8-8 style strides for IPv4, a stride-8 multibit trie with popcount for IPv6, or
- * what measures better).
+ * number: a hash probe for each prefix length that is possible for the address, of which there are
+ * one or two in practice (core/netmask_table.c says how). 18 octets a prefix, adding is constant time.
  */
 #ifndef CORE_NETMASK_H
 #define CORE_NETMASK_H
@@ -41,7 +41,10 @@ uint32_t netmask_table_lookup(const struct netmask_table *t, const struct addr *
 
 size_t netmask_table_len(const struct netmask_table *t);
 
-/* The i-th netmask in the order they were added; its value through value unless NULL. Lends. */
+/*
+ * The i-th netmask in the order they were added, i < len; its value through value unless NULL. Lends
+ * until the calling thread's next netmask_table_at. A netmask of IPv4-mapped addresses comes back as IPv4.
+ */
 const struct netmask *netmask_table_at(const struct netmask_table *t, size_t i, uint32_t *value);
 
 /* Octets of memory in all. */
