@@ -50,7 +50,10 @@ enum health_change { HEALTH_SAME, HEALTH_WENT_UP, HEALTH_WENT_DOWN };
 void health_init(struct health *h, const struct health_params *p, uint64_t now_us);
 void health_fini(struct health *h);
 
-/* The parameters were changed while it runs (mode included); keeps up and down, and counts so far. */
+/*
+ * The parameters were changed while it runs (mode included); keeps up and down, and counts so far. Only
+ * a server that turns lazy before its first check has ended goes up: the caller looks at up afterwards.
+ */
 void health_retune(struct health *h, const struct health_params *p, uint64_t now_us);
 
 /* The operator says so (setAuto(status)), until the next check; counters and sample start anew. */

@@ -20,7 +20,7 @@ struct server_row {
 	unsigned n_pools;
 };
 
-/* Two to a cache line: what policies need of the operator's values is copied here. */
+/* Two to a cache line: what policies need of the operator's values is copied here by the sealing. */
 struct pool_member {
 	struct server *server;
 	const struct server_def *def;
@@ -38,7 +38,7 @@ struct pool {
 	const struct policy *policy;  /* NULL: the default one */
 	bool ecs_set, zero_scope_set; /* by the operator, for pools whose servers disagree */
 	/* sealed: */
-	struct pool_member *members;  /* by order, stable; also right in a draft */
+	struct pool_member *members;  /* by order as it was when the last one came or went, stable */
 	unsigned n;
 	uint32_t *weight_to;          /* sums of the weights up to and with each member, INT32_MAX at most */
 	struct ring *ring;            /* under chashed, else NULL */
