@@ -1,0 +1,56 @@
+#include "core/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *or_end(void *p, size_t len)
+{
+	if (p != NULL)
+		return p;
+	fprintf(stderr, "out of memory: %zu octets were wanted\n", len);
+	abort();
+}
+
+static size_t product(size_t n, size_t size)
+{
+	size_t len;
+
+	if (__builtin_mul_overflow(n, size, &len))
+		or_end(NULL, SIZE_MAX);
+	return len != 0 ? len : 1; /* never NULL for success */
+}
+
+void *mem_alloc(size_t len)
+{
+	return or_end(malloc(len != 0 ? len : 1), len);
+}
+
+void *mem_zalloc(size_t n, size_t size)
+{
+	size_t len = product(n, size);
+
+	return or_end(calloc(1, len), len);
+}
+
+void *mem_realloc(void *old, size_t n, size_t size)
+{
+	size_t len = product(n, size);
+
+	return or_end(realloc(old, len), len);
+}
+
+char *mem_strdup(const char *s)
+{
+	size_t len = strlen(s) + 1;
+
+	return memcpy(mem_alloc(len), s, len);
+}
+
+void *mem_lines(size_t len)
+{
+	size_t lines = len == 0 ? 1 : len / CACHE_LINE + (len % CACHE_LINE != 0);
+	size_t whole = product(lines, CACHE_LINE);
+
+	return memset(or_end(aligned_alloc(CACHE_LINE, whole), whole), 0, whole);
+}
