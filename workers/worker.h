@@ -164,8 +164,17 @@ void worker_reconcile(struct worker *w);
 void probe_reconcile(struct worker *w);
 void stream_clients_reconcile(struct worker *w);
 
-/* The thread ends: closes clients' connections without answering, frees w->streams. */
+/*
+ * The end of a turn, before udp_flush, after timers: writes out what the turn has put into streams, and
+ * goes on with queries that clients sent ahead. May run pipeline_query, pipeline_answer, pipeline_failed.
+ */
+void streams_flush(struct worker *w);
+
+/* The thread ends: closes clients' connections without answering. Before upstreams are closed. */
 void stream_clients_fini(struct worker *w);
+
+/* After that and after all upstreams are closed: frees w->streams. */
+void streams_fini(struct worker *w);
 
 /* A real query to a server ended: feeds lazy health checks (may mail the owner of its probe). Only called for lazy servers. */
 void probe_query_result(struct worker *w, struct upstream *up, bool bad);
