@@ -21,14 +21,19 @@ uint64_t clock_mono_us(void)
 	return us != 0 ? us : 1; /* 0 stands for "never" in many structs */
 }
 
-int64_t clock_real_s(void)
+int64_t clock_real_ms(void)
 {
 	struct timespec ts;
 
 	if (unlikely(atomic_load_explicit(&fake, memory_order_relaxed)))
-		return atomic_load(&fake_real_us) / 1000000;
+		return atomic_load(&fake_real_us) / 1000;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec;
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t clock_real_s(void)
+{
+	return clock_real_ms() / 1000;
 }
 
 void clock_fake(uint64_t mono_us, int64_t real_s)
