@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <ctype.h>
 
-#include "core/dns/name.h"
+#include "test/packet.h"
 
-#define BYTES(s) (const uint8_t *)(s), sizeof(s) - 1
 
 #define LABEL_63 \
 	"\x3f"   \
