@@ -73,11 +73,11 @@ static const struct {
 	const char *label, *base64;
 	const char *text; /* NULL: accepted */
 } keys[] = {
-	{ "a key", "WkEYbm3r8Dx3RgR8mVV6mYWBpSsRvd8ysN0NZzGZrQY=", NULL },
-	{ "empty", "", "0 octets" },
-	{ "short", "QUJD", "3 octets" },
-	{ "too long", "WkEYbm3r8Dx3RgR8mVV6mYWBpSsRvd8ysN0NZzGZrQYxMTEx", "base64 of 32 octets" },
-	{ "no base64", "<READ ARTICLE>", "not base64" },
+	{"a key", "WkEYbm3r8Dx3RgR8mVV6mYWBpSsRvd8ysN0NZzGZrQY=", NULL},
+	{"empty", "", "0 octets"},
+	{"short", "QUJD", "3 octets"},
+	{"too long", "WkEYbm3r8Dx3RgR8mVV6mYWBpSsRvd8ysN0NZzGZrQYxMTEx", "base64 of 32 octets"},
+	{"no base64", "<READ ARTICLE>", "not base64"},
 };
 
 static void a_key_is_read_or_refused(void **state)
@@ -85,7 +85,7 @@ static void a_key_is_read_or_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		uint8_t key[CONSOLE_KEY_LEN];
 		char text[CONSOLE_KEY_TEXT_MAX];
-		struct err err = { "" };
+		struct err err = {""};
 		int rc = console_key_parse(keys[i].base64, key, &err);
 
 		if ((rc == 0) != (keys[i].text == NULL))
@@ -101,7 +101,7 @@ static void a_made_key_is_a_line_of_configuration(void **state)
 {
 	char line[CONSOLE_KEY_LINE_MAX], base64[64];
 	uint8_t key[CONSOLE_KEY_LEN];
-	struct err err = { "" };
+	struct err err = {""};
 
 	console_make_key(line);
 	assert_int_equal(sscanf(line, "setKey(\"%63[^\"]\")", base64), 1);

@@ -9,9 +9,12 @@
 
 #include "console/options.h"
 
-#define ARGS(...) { "dnsdist", __VA_ARGS__, NULL }
+#define ARGS(...)                            \
+	{                                    \
+		"dnsdist", __VA_ARGS__, NULL \
+	}
 
-static int count(char **argv)
+static int count(const char *const *argv)
 {
 	int n = 0;
 
@@ -20,32 +23,45 @@ static int count(char **argv)
 	return n;
 }
 
+/* getopt wants argv writable, since it sorts it. */
+static int parse(enum program program, const char *const *argv, struct options *o, struct err *err)
+{
+	static char *words[16];
+	int n = count(argv);
+
+	for (int i = 0; i <= n; i++)
+		words[i] = (char *)(uintptr_t)argv[i];
+	return options_parse(program, n, words, o, err);
+}
+
 static const struct {
 	const char *label;
 	enum program program;
-	char *argv[8];
+	const char *argv[8];
 	const char *text; /* NULL: accepted; else part of the error */
 } cases[] = {
-	{ "nothing", PROGRAM_DAEMON, { "dnsdist", NULL }, NULL },
-	{ "letters", PROGRAM_DAEMON, ARGS("-v", "-C", "f", "-l", "127.0.0.1"), NULL },
-	{ "long with a sign", PROGRAM_DAEMON, ARGS("--config=f", "--supervised"), NULL },
-	{ "unknown letter", PROGRAM_DAEMON, ARGS("-z"), "unknown option '-z'" },
-	{ "a slip", PROGRAM_DAEMON, ARGS("--superviced"), "did you mean '--supervised'" },
-	{ "nothing near", PROGRAM_DAEMON, ARGS("--qqqqqqqqqq"), "unknown option '--qqqqqqqqqq'" },
-	{ "value missing", PROGRAM_DAEMON, ARGS("--config"), "option '--config' needs a value" },
-	{ "letter's value missing", PROGRAM_DAEMON, ARGS("-C"), "option '-C' needs a value" },
-	{ "backend", PROGRAM_DAEMON, ARGS("--structured-logging-backend", "jason"), "did you mean 'json'" },
-	{ "console has no listeners", PROGRAM_CONSOLE, ARGS("-l", "127.0.0.1"), "unknown option '-l'" },
-	{ "console has a key", PROGRAM_CONSOLE, ARGS("-k", "x"), NULL },
+	{"nothing", PROGRAM_DAEMON, {"dnsdist", NULL}, NULL},
+	{"letters", PROGRAM_DAEMON, ARGS("-v", "-C", "f", "-l", "127.0.0.1"), NULL},
+	{"long with a sign", PROGRAM_DAEMON, ARGS("--config=f", "--supervised"), NULL},
+	{"unknown letter", PROGRAM_DAEMON, ARGS("-z"), "unknown option '-z'"},
+	{"a slip", PROGRAM_DAEMON, ARGS("--superviced"), "did you mean '--supervised'"},
+	{"nothing near", PROGRAM_DAEMON, ARGS("--qqqqqqqqqq"), "unknown option '--qqqqqqqqqq'"},
+	{"value missing", PROGRAM_DAEMON, ARGS("--config"), "option '--config' needs a value"},
+	{"letter's value missing", PROGRAM_DAEMON, ARGS("-C"), "option '-C' needs a value"},
+	{"backend", PROGRAM_DAEMON, ARGS("--structured-logging-backend", "jason"),
+	 "did you mean 'json'"},
+	{"console has no listeners", PROGRAM_CONSOLE, ARGS("-l", "127.0.0.1"),
+	 "unknown option '-l'"},
+	{"console has a key", PROGRAM_CONSOLE, ARGS("-k", "x"), NULL},
 };
 
 static void an_option_is_read_or_refused(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char **argv = (char **)cases[i].argv;
-		struct err err = { "" };
+		const char *const *argv = cases[i].argv;
+		struct err err = {""};
 		struct options o;
-		int rc = options_parse(cases[i].program, count(argv), argv, &o, &err);
+		int rc = parse(cases[i].program, argv, &o, &err);
 
 		if ((rc == 0) != (cases[i].text == NULL))
 			fail_msg("%s: returned %d, '%s'", cases[i].label, rc, err.text);
@@ -58,11 +74,12 @@ static void an_option_is_read_or_refused(void **state)
 
 static void repeated_and_positional_words_are_kept_in_order(void **state)
 {
-	char *argv[] = { "dnsdist", "-a", "10.0.0.0/8", "192.0.2.1", "-l", "::1", "--acl=::/0", "192.0.2.2:54", NULL };
-	struct err err = { "" };
+	const char *argv[] = {"dnsdist", "-a",         "10.0.0.0/8",   "192.0.2.1", "-l",
+			      "::1",     "--acl=::/0", "192.0.2.2:54", NULL};
+	struct err err = {""};
 	struct options o;
 
-	assert_int_equal(options_parse(PROGRAM_DAEMON, count(argv), argv, &o, &err), 0);
+	assert_int_equal(parse(PROGRAM_DAEMON, argv, &o, &err), 0);
 	assert_int_equal(o.acl.n, 2);
 	assert_string_equal(o.acl.list[0], "10.0.0.0/8");
 	assert_string_equal(o.acl.list[1], "::/0");
@@ -76,11 +93,12 @@ static void repeated_and_positional_words_are_kept_in_order(void **state)
 
 static void a_command_makes_a_client(void **state)
 {
-	char *argv[] = { "dnsdist", "-e", "showVersion()", "--structured-logging", "FALSE", NULL };
-	struct err err = { "" };
+	const char *argv[] = {"dnsdist", "-e", "showVersion()", "--structured-logging",
+			      "FALSE",   NULL};
+	struct err err = {""};
 	struct options o;
 
-	assert_int_equal(options_parse(PROGRAM_DAEMON, count(argv), argv, &o, &err), 0);
+	assert_int_equal(parse(PROGRAM_DAEMON, argv, &o, &err), 0);
 	assert_true(o.client);
 	assert_false(o.structured);
 	assert_string_equal(o.command, "showVersion()");
