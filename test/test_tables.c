@@ -1,0 +1,305 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/tables.h"
+
+#define POISON UINT64_C(0xdeadbeefdeadbeef)
+
+/* A part that carries its generation's number, and loses it when it is freed. */
+struct settings {
+	struct part part;
+	uint64_t gen;
+};
+
+static unsigned freed; /* control thread only */
+
+static void free_part(struct part *p)
+{
+	struct settings *s = (struct settings *)p;
+
+	s->gen = POISON;
+	freed++;
+	free(s);
+}
+
+static const struct part_ops fake_ops = {.name = "fake", .free = free_part};
+
+static struct tables *generation(uint64_t gen)
+{
+	struct tables *t = mem_zalloc(1, sizeof(*t));
+	struct settings *s = mem_zalloc(1, sizeof(*s));
+
+	s->part = (struct part){.ops = &fake_ops, .refs = 1};
+	s->gen = gen;
+	t->gen = gen;
+	t->part[PART_SETTINGS] = &s->part;
+	return t;
+}
+
+static int reset(void **state)
+{
+	freed = 0;
+	return 0;
+}
+
+static void unpinned_generation_goes_at_once(void **state)
+{
+	tables_publish(generation(1));
+	tables_publish(generation(2));
+	assert_int_equal(freed, 1);
+	assert_int_equal(tables_collect(), 0);
+	tables_shutdown();
+	assert_int_equal(freed, 2);
+}
+
+static void shared_part_goes_with_its_last_generation(void **state)
+{
+	struct tables *first = generation(1), *second = generation(2);
+
+	tables_free(generation(9));
+	assert_int_equal(freed, 1);
+	second->part[PART_ACL] = first->part[PART_SETTINGS];
+	second->part[PART_ACL]->refs++;
+	tables_publish(first);
+	tables_publish(second);
+	assert_int_equal(freed, 1);
+	tables_publish(generation(3));
+	assert_int_equal(freed, 3);
+	tables_shutdown();
+	assert_int_equal(freed, 4);
+}
+
+static const struct tables *enter(struct pins *pins)
+{
+	const struct tables *t = rcu_get(tables_live);
+
+	pins_enter(pins, t);
+	return t;
+}
+
+static void pinned_generation_stays_until_its_last_query(void **state)
+{
+	struct pins pins;
+	struct pin *a, *b, *late;
+
+	pins_register(&pins);
+	tables_publish(generation(1));
+	assert_true(pins_enter(&pins, rcu_get(tables_live)));
+	assert_false(pins_enter(&pins, rcu_get(tables_live)));
+	a = pin_take(&pins);
+	b = pin_take(&pins);
+	assert_ptr_equal(a, b);
+	tables_publish(generation(2));
+	enter(&pins);
+	late = pin_take(&pins);
+	assert_int_equal(tables_collect(), 1);
+	pin_drop(&pins, a);
+	assert_int_equal(tables_collect(), 1);
+	assert_int_equal(b->t->gen, 1);
+	pin_drop(&pins, b);
+	assert_int_equal(tables_collect(), 0);
+	assert_int_equal(freed, 1);
+	pin_drop(&pins, late);
+	pins_fini(&pins);
+	pins_unregister(&pins);
+	tables_shutdown();
+}
+
+/* The worker may have loaded it and be about to take a pin: its count says nothing yet. */
+static void current_generation_is_held_without_queries(void **state)
+{
+	struct pins pins;
+
+	pins_register(&pins);
+	tables_publish(generation(1));
+	enter(&pins);
+	tables_publish(generation(2));
+	assert_int_equal(freed, 0);
+	enter(&pins);
+	assert_int_equal(tables_collect(), 0);
+	assert_int_equal(freed, 1);
+	pins_fini(&pins);
+	pins_unregister(&pins);
+	tables_shutdown();
+}
+
+static void generations_may_be_dropped_in_any_order(void **state)
+{
+	enum { N = 5 };
+	static const unsigned order[N] = {3, 1, 0, 4, 2};
+	static const unsigned held[N] = {4, 4, 2, 2, 0}; /* old generations, after each drop */
+	struct pin *pin[N];
+	struct pins pins;
+
+	pins_register(&pins);
+	for (unsigned i = 0; i < N; i++) {
+		tables_publish(generation(i + 1));
+		enter(&pins);
+		pin[i] = pin_take(&pins);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_equal(pin[order[i]]->t->gen, order[i] + 1);
+		pin_drop(&pins, pin[order[i]]);
+		if (tables_collect() != held[i])
+			fail_msg("drop %u: %u held, want %u", i, tables_collect(), held[i]);
+	}
+	pins_fini(&pins);
+	pins_unregister(&pins);
+	tables_shutdown();
+	assert_int_equal(freed, N);
+}
+
+static void every_worker_counts(void **state)
+{
+	struct pins a, b;
+	struct pin *pin;
+
+	pins_register(&a);
+	pins_register(&b);
+	tables_publish(generation(1));
+	enter(&a);
+	enter(&b);
+	pin = pin_take(&b);
+	tables_publish(generation(2));
+	enter(&a);
+	enter(&b);
+	assert_int_equal(tables_collect(), 1);
+	pin_drop(&b, pin);
+	assert_int_equal(tables_collect(), 0);
+	pins_fini(&a);
+	pins_unregister(&a);
+	pins_fini(&b);
+	pins_unregister(&b);
+	tables_shutdown();
+}
+
+#define READERS 3
+#define ROUNDS  400
+#define FLIGHTS 16
+
+struct reader {
+	alignas(CACHE_LINE) struct pins pins;
+	pthread_t thread;
+	unsigned seed, wrong, entered;
+};
+
+static atomic_bool stop;
+static atomic_uint ready;
+
+struct flight {
+	struct pin *pin;
+	uint64_t gen; /* what the pinned generation must say to the end */
+};
+
+static bool is_whole(const struct tables *t, uint64_t gen)
+{
+	return t->gen == gen && t->settings->gen == gen;
+}
+
+/* One turn of a worker's loop: some queries begin, some end, each with the generation it began
+ * with. */
+static void turn(struct reader *r, struct flight flights[static FLIGHTS])
+{
+	const struct tables *t = rcu_get(tables_live);
+
+	r->entered += pins_enter(&r->pins, t);
+	for (int i = 0; i < 4; i++) {
+		struct flight *f = &flights[(unsigned)rand_r(&r->seed) % FLIGHTS];
+
+		if (f->pin == NULL) {
+			f->pin = pin_take(&r->pins);
+			f->gen = t->gen;
+			continue;
+		}
+		r->wrong += !is_whole(f->pin->t, f->gen);
+		pin_drop(&r->pins, f->pin);
+		f->pin = NULL;
+	}
+	r->wrong += !is_whole(t, t->gen);
+}
+
+static void *work(void *arg)
+{
+	struct flight flights[FLIGHTS] = {0};
+	struct reader *r = arg;
+
+	rcu_join();
+	for (bool first = true; !atomic_load_explicit(&stop, memory_order_relaxed); first = false) {
+		turn(r, flights);
+		if (first)
+			atomic_fetch_add(&ready, 1);
+		if (rand_r(&r->seed) % 4 != 0) {
+			rcu_quiet();
+			continue;
+		}
+		rcu_rest();
+		sched_yield();
+		rcu_wake();
+	}
+	for (int i = 0; i < FLIGHTS; i++) {
+		if (flights[i].pin != NULL) {
+			r->wrong += !is_whole(flights[i].pin->t, flights[i].gen);
+			pin_drop(&r->pins, flights[i].pin);
+		}
+	}
+	pins_fini(&r->pins);
+	rcu_leave();
+	return NULL;
+}
+
+static void readers_never_meet_a_freed_generation(void **state)
+{
+	static struct reader readers[READERS];
+	unsigned wrong = 0, entered = 0, held;
+
+	tables_publish(generation(1));
+	for (unsigned i = 0; i < READERS; i++) {
+		pins_register(&readers[i].pins);
+		readers[i].seed = i + 1;
+		pthread_create(&readers[i].thread, NULL, work, &readers[i]);
+	}
+	while (atomic_load(&ready) < READERS)
+		sched_yield();
+	for (uint64_t gen = 2; gen < ROUNDS; gen++) {
+		tables_publish(generation(gen));
+		if (gen % 8 == 0)
+			sched_yield();
+	}
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < READERS; i++) {
+		pthread_join(readers[i].thread, NULL);
+		pins_unregister(&readers[i].pins);
+		wrong += readers[i].wrong;
+		entered += readers[i].entered;
+	}
+	held = tables_collect();
+	tables_shutdown();
+	assert_int_equal(wrong, 0);
+	assert_int_equal(held, 0);
+	assert_int_equal(freed, ROUNDS - 1);
+	assert_true(entered > READERS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(unpinned_generation_goes_at_once, reset),
+		cmocka_unit_test_setup(shared_part_goes_with_its_last_generation, reset),
+		cmocka_unit_test_setup(pinned_generation_stays_until_its_last_query, reset),
+		cmocka_unit_test_setup(current_generation_is_held_without_queries, reset),
+		cmocka_unit_test_setup(generations_may_be_dropped_in_any_order, reset),
+		cmocka_unit_test_setup(every_worker_counts, reset),
+		cmocka_unit_test_setup(readers_never_meet_a_freed_generation, reset),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
