@@ -12,7 +12,8 @@
  */
 #define LOG_QUEUED_MAX 488
 void log_queue_put(struct log_queue *q, enum log_level level, const char *subsystem,
-		   int64_t when_ms, const char *fmt, va_list args);
+		   int64_t when_ms, const char *fmt, va_list args)
+	PRINTF_LIKE(5, 0);
 
 /* Hands over what is there, oldest first; the record is lent for the call. Returns the lines
  * refused since. */
