@@ -45,7 +45,7 @@ TOOLS    := $(TOOL_SRC:tools/%.c=$(B)/tools/%)
 FUZZ_SRC := $(wildcard test/fuzz/fuzz_*.c)
 HEADERS  := $(foreach r,$(ROOMS),$(wildcard $(r)/*.h))
 
-.PHONY: all check test run asan tsan fuzz headers bench install clean deps deps-test units e2e tools layers format man
+.PHONY: all check test run asan tsan fuzz headers bench install clean deps deps-test units e2e tools layers format man fuzzers
 .SECONDARY:
 
 all: $(B)/dnsdist $(B)/dnsdist-console tools man
@@ -89,4 +89,34 @@ $(B)/man/%: man/%.in $(B)/tools/mkman
 
 man: $(MAN_PAGES)
 
--include $(LIB_OBJ:.o=.d) $(wildcard $(B)/console/*.d $(B)/test/*.d $(B)/tools/*.d)
+
+# Each header compiles alone, with both compilers.
+HEADER_OK := $(HEADERS:%=$(B)/headers/%.ok)
+
+$(B)/headers/%.ok: %
+	$(call say,HEADER,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)for cc in $(CC) $(CLANG); do $$cc $(CSTD) $(WARN) $(PKG_CFLAGS) -MMD -MF $@.d -MT $@ -MP \
+		-fsyntax-only -include $< -x c /dev/null || exit 1; done
+	$(Q)touch $@
+
+headers: $(HEADER_OK)
+
+# Fuzzers: each runs from its committed corpus, and keeps what it finds in build/.
+FUZZ_SECONDS ?= 10
+FUZZ_FLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZERS      := $(FUZZ_SRC:test/%.c=$(B)/%)
+
+$(B)/fuzz/%: test/fuzz/%.c $(B)/libdnsdist.a
+	$(call say,FUZZER,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) -fsanitize=fuzzer $< $(B)/libdnsdist.a $(LIBS_ALL) -o $@
+
+fuzzers: $(FUZZERS)
+
+fuzz:
+	$(Q)$(MAKE) --no-print-directory B=build/fuzz CC=$(CLANG) MALLOC= HARDEN= LDHARDEN=-Wl,--as-needed \
+		EXTRA_CFLAGS="-fsanitize=fuzzer-no-link $(FUZZ_FLAGS)" EXTRA_LDFLAGS="$(FUZZ_FLAGS)" fuzzers
+	$(Q)tools/fuzz build/fuzz/fuzz test/fuzz/corpus $(FUZZ_SECONDS)
+
+-include $(LIB_OBJ:.o=.d) $(wildcard $(B)/console/*.d $(B)/test/*.d $(B)/tools/*.d $(B)/fuzz/*.d) $(HEADER_OK:=.d)

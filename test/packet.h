@@ -21,7 +21,7 @@ struct packet {
 /* A query for name, class IN, with ID 0x1234. */
 static inline struct packet packet_begin(const char *name, uint16_t qtype)
 {
-	struct packet p = { .len = 0 };
+	struct packet p = {.len = 0};
 	uint8_t wire[DNS_NAME_MAX];
 	int n = name_parse(name, wire, NULL);
 
@@ -31,8 +31,8 @@ static inline struct packet packet_begin(const char *name, uint16_t qtype)
 }
 
 /* Appends octets, and adds to the counts of records. */
-static inline void packet_add(struct packet *p, unsigned an, unsigned ns, unsigned ar, const uint8_t *data,
-                              size_t len)
+static inline void packet_add(struct packet *p, unsigned an, unsigned ns, unsigned ar,
+			      const uint8_t *data, size_t len)
 {
 	memcpy(p->msg + p->len, data, len);
 	p->len += len;

@@ -15,20 +15,20 @@ static const struct {
 	int want;
 	struct question q;
 } questions[] = {
-	{ "ordinary", BYTES("\3www\0\0\1\0\1"), 0, { 5, 1, 1, 21 } },
-	{ "root", BYTES("\0\0\2\0\1"), 0, { 1, 2, 1, 17 } },
-	{ "more follows", BYTES("\1a\0\0\x1c\0\3rest"), 0, { 3, 28, 3, 19 } },
-	{ "nothing", BYTES(""), -EBADMSG, { 0 } },
-	{ "class cut", BYTES("\1a\0\0\1\0"), -EBADMSG, { 0 } },
-	{ "type missing", BYTES("\1a\0"), -EBADMSG, { 0 } },
-	{ "name cut", BYTES("\1"), -EBADMSG, { 0 } },
-	{ "compressed", BYTES("\xc0\x0c\0\1\0\1"), -EBADMSG, { 0 } },
+	{"ordinary", BYTES("\3www\0\0\1\0\1"), 0, {5, 1, 1, 21}},
+	{"root", BYTES("\0\0\2\0\1"), 0, {1, 2, 1, 17}},
+	{"more follows", BYTES("\1a\0\0\x1c\0\3rest"), 0, {3, 28, 3, 19}},
+	{"nothing", BYTES(""), -EBADMSG, {0}},
+	{"class cut", BYTES("\1a\0\0\1\0"), -EBADMSG, {0}},
+	{"type missing", BYTES("\1a\0"), -EBADMSG, {0}},
+	{"name cut", BYTES("\1"), -EBADMSG, {0}},
+	{"compressed", BYTES("\xc0\x0c\0\1\0\1"), -EBADMSG, {0}},
 };
 
 static void the_first_question_is_found_or_refused(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
-		uint8_t msg[64] = { 0 };
+		uint8_t msg[64] = {0};
 		struct question q;
 		int rc;
 
@@ -43,7 +43,7 @@ static void the_first_question_is_found_or_refused(void **state)
 
 static void a_short_header_has_no_question(void **state)
 {
-	uint8_t msg[DNS_HEADER_LEN] = { 0 };
+	uint8_t msg[DNS_HEADER_LEN] = {0};
 	struct question q;
 
 	for (size_t len = 0; len <= sizeof(msg); len++)
@@ -59,27 +59,58 @@ static const struct {
 	int want;
 	struct opt opt;
 } opts[] = {
-	{ "none", 0, 0, 0, BYTES(""), 0, { 0 } },
-	{ "trailing octets are no OPT", 0, 0, 0, BYTES(OPT_EMPTY), 0, { 0 } },
-	{ "only OPT", 0, 0, 1, BYTES(OPT_EMPTY), 0, { 21, 11, 1232, 0, 0, true, true } },
-	{ "only OPT, with an option", 0, 0, 1, BYTES("\0\0\x29\2\0\1\2\0\0\0\6\0\x0a\0\2ab"), 0,
-	  { 21, 17, 512, 1, 2, false, true } },
-	{ "only OPT, octets behind it", 0, 0, 1, BYTES(OPT_EMPTY "x"), 0,
-	  { 21, 11, 1232, 0, 0, true, false } },
-	{ "OPT cut", 0, 0, 1, BYTES("\0\0\x29\4\xd0\0\0\x80\0\0"), -EBADMSG, { 0 } },
-	{ "options cut", 0, 0, 1, BYTES("\0\0\x29\4\xd0\0\0\x80\0\0\5\0\x0a\0\1"), -EBADMSG, { 0 } },
-	{ "nothing where a record should be", 0, 0, 1, BYTES(""), -EBADMSG, { 0 } },
-	{ "OPT behind an answer", 1, 0, 1, BYTES(A_RECORD OPT_EMPTY), 0,
-	  { 37, 11, 1232, 0, 0, true, true } },
-	{ "OPT before another", 0, 0, 2, BYTES(OPT_EMPTY A_RECORD), 0,
-	  { 21, 11, 1232, 0, 0, true, false } },
-	{ "OPT behind another", 0, 1, 2, BYTES(A_RECORD A_RECORD OPT_EMPTY), 0,
-	  { 53, 11, 1232, 0, 0, true, true } },
-	{ "one additional that is no OPT", 0, 0, 1, BYTES(A_RECORD), 0, { 0 } },
-	{ "type OPT in the answer section", 1, 0, 0, BYTES(OPT_EMPTY), 0, { 0 } },
-	{ "two", 0, 0, 2, BYTES(OPT_EMPTY OPT_EMPTY), -EBADMSG, { 0 } },
-	{ "owner is not the root", 0, 0, 1, BYTES("\xc0\x0c\0\x29\4\xd0\0\0\x80\0\0\0"), -EBADMSG, { 0 } },
-	{ "record behind it cut", 0, 0, 2, BYTES(OPT_EMPTY "\xc0\x0c\0\1"), -EBADMSG, { 0 } },
+	{"none", 0, 0, 0, BYTES(""), 0, {0}},
+	{"trailing octets are no OPT", 0, 0, 0, BYTES(OPT_EMPTY), 0, {0}},
+	{"only OPT", 0, 0, 1, BYTES(OPT_EMPTY), 0, {21, 11, 1232, 0, 0, true, true}},
+	{"only OPT, with an option",
+	 0,
+	 0,
+	 1,
+	 BYTES("\0\0\x29\2\0\1\2\0\0\0\6\0\x0a\0\2ab"),
+	 0,
+	 {21, 17, 512, 1, 2, false, true}},
+	{"only OPT, octets behind it",
+	 0,
+	 0,
+	 1,
+	 BYTES(OPT_EMPTY "x"),
+	 0,
+	 {21, 11, 1232, 0, 0, true, false}},
+	{"OPT cut", 0, 0, 1, BYTES("\0\0\x29\4\xd0\0\0\x80\0\0"), -EBADMSG, {0}},
+	{"options cut", 0, 0, 1, BYTES("\0\0\x29\4\xd0\0\0\x80\0\0\5\0\x0a\0\1"), -EBADMSG, {0}},
+	{"nothing where a record should be", 0, 0, 1, BYTES(""), -EBADMSG, {0}},
+	{"OPT behind an answer",
+	 1,
+	 0,
+	 1,
+	 BYTES(A_RECORD OPT_EMPTY),
+	 0,
+	 {37, 11, 1232, 0, 0, true, true}},
+	{"OPT before another",
+	 0,
+	 0,
+	 2,
+	 BYTES(OPT_EMPTY A_RECORD),
+	 0,
+	 {21, 11, 1232, 0, 0, true, false}},
+	{"OPT behind another",
+	 0,
+	 1,
+	 2,
+	 BYTES(A_RECORD A_RECORD OPT_EMPTY),
+	 0,
+	 {53, 11, 1232, 0, 0, true, true}},
+	{"one additional that is no OPT", 0, 0, 1, BYTES(A_RECORD), 0, {0}},
+	{"type OPT in the answer section", 1, 0, 0, BYTES(OPT_EMPTY), 0, {0}},
+	{"two", 0, 0, 2, BYTES(OPT_EMPTY OPT_EMPTY), -EBADMSG, {0}},
+	{"owner is not the root",
+	 0,
+	 0,
+	 1,
+	 BYTES("\xc0\x0c\0\x29\4\xd0\0\0\x80\0\0\0"),
+	 -EBADMSG,
+	 {0}},
+	{"record behind it cut", 0, 0, 2, BYTES(OPT_EMPTY "\xc0\x0c\0\1"), -EBADMSG, {0}},
 };
 
 static void the_opt_is_found_wherever_it_is(void **state)
@@ -139,20 +170,21 @@ static const struct {
 	unsigned n_ttls;
 	bool soa, opt;
 } answers[] = {
-	{ "empty", 0, 0, 0, BYTES(""), 0, UINT32_MAX, 0, false, false },
-	{ "one record", 1, 0, 0, BYTES(A_RECORD), 0, 60, 1, false, false },
-	{ "OPT has no TTL", 1, 0, 1, BYTES(A_RECORD OPT_EMPTY), 0, 60, 1, false, true },
-	{ "smallest of all sections", 1, 1, 1, BYTES(A_RECORD A_RECORD "\0\0\1\0\1\0\0\0\5\0\0"), 0, 5, 3,
-	  false, false },
-	{ "SOA in authority", 0, 1, 0, BYTES("\0\0\6\0\1\0\0\1\0\0\0"), 0, 256, 1, true, false },
-	{ "SOA in the answer", 1, 0, 0, BYTES("\0\0\6\0\1\0\0\1\0\0\0"), 0, 256, 1, false, false },
-	{ "negative TTL is zero", 1, 0, 0, BYTES("\0\0\1\0\1\x80\0\0\1\0\0"), 0, 0, 1, false, false },
-	{ "trailing octets", 1, 0, 0, BYTES(A_RECORD "xyz"), 0, 60, 1, false, false },
-	{ "two OPT", 0, 0, 2, BYTES(OPT_EMPTY OPT_EMPTY), -EBADMSG, 0, 0, false, false },
-	{ "fewer records than counted", 2, 0, 0, BYTES(A_RECORD), -EBADMSG, 0, 0, false, false },
-	{ "data cut", 1, 0, 0, BYTES("\xc0\x0c\0\1\0\1\0\0\0\1\0\4abc"), -EBADMSG, 0, 0, false, false },
-	{ "more TTLs than asked for", 3, 2, 0, BYTES(A_RECORD A_RECORD A_RECORD A_RECORD A_RECORD), -E2BIG,
-	  0, 0, false, false },
+	{"empty", 0, 0, 0, BYTES(""), 0, UINT32_MAX, 0, false, false},
+	{"one record", 1, 0, 0, BYTES(A_RECORD), 0, 60, 1, false, false},
+	{"OPT has no TTL", 1, 0, 1, BYTES(A_RECORD OPT_EMPTY), 0, 60, 1, false, true},
+	{"smallest of all sections", 1, 1, 1, BYTES(A_RECORD A_RECORD "\0\0\1\0\1\0\0\0\5\0\0"), 0,
+	 5, 3, false, false},
+	{"SOA in authority", 0, 1, 0, BYTES("\0\0\6\0\1\0\0\1\0\0\0"), 0, 256, 1, true, false},
+	{"SOA in the answer", 1, 0, 0, BYTES("\0\0\6\0\1\0\0\1\0\0\0"), 0, 256, 1, false, false},
+	{"negative TTL is zero", 1, 0, 0, BYTES("\0\0\1\0\1\x80\0\0\1\0\0"), 0, 0, 1, false, false},
+	{"trailing octets", 1, 0, 0, BYTES(A_RECORD "xyz"), 0, 60, 1, false, false},
+	{"two OPT", 0, 0, 2, BYTES(OPT_EMPTY OPT_EMPTY), -EBADMSG, 0, 0, false, false},
+	{"fewer records than counted", 2, 0, 0, BYTES(A_RECORD), -EBADMSG, 0, 0, false, false},
+	{"data cut", 1, 0, 0, BYTES("\xc0\x0c\0\1\0\1\0\0\0\1\0\4abc"), -EBADMSG, 0, 0, false,
+	 false},
+	{"more TTLs than asked for", 3, 2, 0, BYTES(A_RECORD A_RECORD A_RECORD A_RECORD A_RECORD),
+	 -E2BIG, 0, 0, false, false},
 };
 
 static void an_answer_is_summed_up(void **state)
@@ -164,7 +196,7 @@ static void an_answer_is_summed_up(void **state)
 		int rc;
 
 		packet_add(&p, answers[i].an, answers[i].ns, answers[i].ar, answers[i].records,
-		           answers[i].len);
+			   answers[i].len);
 		rc = msg_answer_info(p.msg, p.len, &info, ttl_at, ARRAY_LEN(ttl_at));
 		if (rc != answers[i].want)
 			fail_msg("%s: %d", answers[i].label, rc);
@@ -182,7 +214,7 @@ static void an_answer_is_summed_up(void **state)
 
 static void an_answer_may_lack_the_question(void **state)
 {
-	uint8_t msg[DNS_HEADER_LEN] = { 0, 1, 0x80, 5 };
+	uint8_t msg[DNS_HEADER_LEN] = {0, 1, 0x80, 5};
 	struct answer_info info;
 
 	assert_int_equal(msg_answer_info(msg, sizeof(msg), &info, NULL, 0), 0);
@@ -198,13 +230,13 @@ static void questions_are_compared_without_case(void **state)
 		uint16_t qtype;
 		bool want;
 	} rows[] = {
-		{ "same", "wWw.example.org", 1, true },
-		{ "other case", "www.EXAMPLE.org", 1, true },
-		{ "other type", "www.example.org", 28, false },
-		{ "other name", "wwx.example.org", 1, false },
-		{ "shorter name", "example.org", 1, false },
-		{ "longer name", "a.www.example.org", 1, false },
-		{ "other labels", "www\\.example.org", 1, false },
+		{"same", "wWw.example.org", 1, true},
+		{"other case", "www.EXAMPLE.org", 1, true},
+		{"other type", "www.example.org", 28, false},
+		{"other name", "wwx.example.org", 1, false},
+		{"shorter name", "example.org", 1, false},
+		{"longer name", "a.www.example.org", 1, false},
+		{"other labels", "www\\.example.org", 1, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -226,7 +258,9 @@ static void a_truncated_answer_keeps_question_and_opt(void **state)
 	struct opt opt;
 	size_t len;
 
-	packet_add(&p, 2, 1, 2, BYTES(A_RECORD A_RECORD A_RECORD A_RECORD "\0\0\x29\4\xd0\0\0\x80\0\0\6\0\x0a\0\2ab"));
+	packet_add(&p, 2, 1, 2,
+		   BYTES(A_RECORD A_RECORD A_RECORD A_RECORD
+			 "\0\0\x29\4\xd0\0\0\x80\0\0\6\0\x0a\0\2ab"));
 	msg_set_flags(p.msg, DNS_QR | DNS_AA | DNS_RD | DNS_RA);
 	assert_int_equal(msg_opt(p.msg, p.len, &p.q, &opt), 0);
 	len = msg_truncate(p.msg, p.len, &p.q, &opt);
@@ -240,7 +274,7 @@ static void a_truncated_answer_keeps_question_and_opt(void **state)
 static void a_truncated_answer_without_opt_gets_none(void **state)
 {
 	struct packet p = packet_begin("www", 1);
-	struct opt none = { .at = 0 };
+	struct opt none = {.at = 0};
 
 	packet_add(&p, 1, 0, 0, BYTES(A_RECORD));
 	assert_int_equal(msg_truncate(p.msg, p.len, &p.q, &none), p.q.end);
@@ -254,11 +288,11 @@ static void an_empty_answer_has_the_flags_of_one(void **state)
 		const char *label;
 		unsigned in, rcode, want;
 	} rows[] = {
-		{ "recursion follows", DNS_RD, 3, DNS_QR | DNS_RD | DNS_RA | 3 },
-		{ "no recursion", 0, 5, DNS_QR | 5 },
-		{ "AA, AD, TC go; CD and opcode stay", DNS_AA | DNS_AD | DNS_TC | DNS_CD | 0x2000, 4,
-		  DNS_QR | DNS_CD | 0x2000 | 4 },
-		{ "RA of the query goes", DNS_RA, 2, DNS_QR | 2 },
+		{"recursion follows", DNS_RD, 3, DNS_QR | DNS_RD | DNS_RA | 3},
+		{"no recursion", 0, 5, DNS_QR | 5},
+		{"AA, AD, TC go; CD and opcode stay", DNS_AA | DNS_AD | DNS_TC | DNS_CD | 0x2000, 4,
+		 DNS_QR | DNS_CD | 0x2000 | 4},
+		{"RA of the query goes", DNS_RA, 2, DNS_QR | 2},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -266,8 +300,9 @@ static void an_empty_answer_has_the_flags_of_one(void **state)
 
 		packet_add(&p, 1, 0, 0, BYTES(A_RECORD));
 		msg_set_flags(p.msg, (uint16_t)rows[i].in);
-		assert_int_equal(msg_answer_empty(p.msg, p.len, sizeof(p.msg), &p.q, rows[i].rcode, NULL, 0),
-		                 p.q.end);
+		assert_int_equal(
+			msg_answer_empty(p.msg, p.len, sizeof(p.msg), &p.q, rows[i].rcode, NULL, 0),
+			p.q.end);
 		if (msg_flags(p.msg) != rows[i].want)
 			fail_msg("%s: 0x%04x", rows[i].label, msg_flags(p.msg));
 		assert_int_equal(msg_ancount(p.msg), 0);
@@ -299,11 +334,12 @@ static void an_empty_answer_has_opt_when_the_query_had(void **state)
 
 static void an_empty_answer_may_lack_the_question(void **state)
 {
-	uint8_t msg[DNS_HEADER_LEN] = { 0, 1, 1, 0 };
-	struct question none = { 0 };
+	uint8_t msg[DNS_HEADER_LEN] = {0, 1, 1, 0};
+	struct question none = {0};
 
-	assert_int_equal(msg_answer_empty(msg, sizeof(msg), sizeof(msg), &none, RCODE_NOTIMP, NULL, 0),
-	                 DNS_HEADER_LEN);
+	assert_int_equal(
+		msg_answer_empty(msg, sizeof(msg), sizeof(msg), &none, RCODE_NOTIMP, NULL, 0),
+		DNS_HEADER_LEN);
 	assert_int_equal(msg_qdcount(msg), 0);
 	assert_int_equal(msg_flags(msg), DNS_QR | DNS_RD | DNS_RA | RCODE_NOTIMP);
 }
@@ -312,7 +348,8 @@ static void a_query_of_ours_reads_back(void **state)
 {
 	uint8_t msg[512], name[DNS_NAME_MAX];
 	int name_len = name_parse("a.root-servers.net", name, NULL);
-	size_t len = msg_make_query(msg, 0x1234, DNS_RD | DNS_CD, name, (size_t)name_len, TYPE_AAAA, CLASS_IN);
+	size_t len = msg_make_query(msg, 0x1234, DNS_RD | DNS_CD, name, (size_t)name_len, TYPE_AAAA,
+				    CLASS_IN);
 	struct question q;
 
 	assert_int_equal(msg_question(msg, len, &q), 0);
@@ -328,7 +365,7 @@ static void records_come_with_their_sections(void **state)
 	struct packet p = packet_begin("www", 1);
 	struct record_walk w;
 	struct record rec;
-	unsigned seen[SECTION_END] = { 0 };
+	unsigned seen[SECTION_END] = {0};
 
 	packet_add(&p, 2, 0, 1, BYTES(A_RECORD A_RECORD OPT_EMPTY));
 	records_begin(&w, p.msg, p.len, &p.q);
