@@ -265,6 +265,15 @@ static void index_rebuild(struct netmask_table *t, enum kind kind)
 		index_put(t, kind, i);
 }
 
+/*
+ * Prefixes for each slot before there are more slots. Fewer of them, fewer vain probes; but in
+ * large tables, where memory counts, a slot for eight is an octet a prefix.
+ */
+static uint32_t per_slot(uint32_t slots)
+{
+	return slots < 65536 ? 1 : 8;
+}
+
 static void lengths_note(struct lengths *l, unsigned first_bits, struct key k, unsigned bit)
 {
 	l->mask[(k.hi >> (64 - first_bits)) * l->multiplier >> l->shift] |= UINT64_C(1) << bit;
@@ -289,7 +298,7 @@ static bool note(struct prefixes *p, const struct shape *s, enum kind kind, uint
 		p->everywhere |= UINT64_C(1) << bits;
 		return true;
 	}
-	if (l->noted >= l->slots * 8 && (first > 31 || l->slots < 1u << first))
+	if (l->noted >= l->slots * per_slot(l->slots) && (first > 31 || l->slots < 1u << first))
 		return false;
 	lengths_note(l, first, key_load(p, kind, i), bits - s->masked);
 	l->noted++;
@@ -301,7 +310,8 @@ static void lengths_resize(struct lengths *l, unsigned first_bits, uint64_t secr
 {
 	unsigned log2 = 6;
 
-	while ((1u << log2 < l->noted / 4 || 1u << log2 < l->slots) && log2 < first_bits)
+	while (((per_slot(1u << log2) << log2) < l->noted * 2 || 1u << log2 < l->slots) &&
+	       log2 < first_bits)
 		log2++;
 	free(l->mask);
 	l->slots = 1u << log2;
