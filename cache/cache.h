@@ -2,11 +2,12 @@
  * The packet cache: answers by the whole normalised query, compared in full, so that a collision of
  * hashes can't serve a wrong answer.
  *
- * Sharded by hash; set-associative; entries are contiguous blobs in size-classed slabs of one mapped
- * arena for each shard, addressed by offset. Any worker reads any shard, without a lock and without a
- * write but for a reference bit that is not yet set; a worker inserts under the shard's lock if it is
- * free (trylock) and gives up if not. Shards k, k+N, … are aged and cleaned by worker k when idle.
- * Full means evict (expired first, then second chance with a probation segment), never refuse.
+ * Sharded by hash; set-associative; entries are contiguous blobs in size-classed slabs of one
+ * mapped arena for each shard, addressed by offset. Any worker reads any shard, without a lock and
+ * without a write but for a reference bit that is not yet set; a worker inserts under the shard's
+ * lock if it is free (trylock) and gives up if not. Shards k, k+N, … are aged and cleaned by worker
+ * k when idle. Full means evict (expired first, then second chance with a probation segment), never
+ * refuse.
  */
 #ifndef CACHE_CACHE_H
 #define CACHE_CACHE_H
@@ -17,7 +18,8 @@
 /* Rows of the reference's packetcache-options, in seconds and octets. */
 struct cache_options {
 	uint32_t max_entries;
-	uint32_t max_ttl_s, min_ttl_s, temp_failure_ttl_s, stale_ttl_s, max_negative_ttl_s, truncated_ttl_s;
+	uint32_t max_ttl_s, min_ttl_s, temp_failure_ttl_s, stale_ttl_s, max_negative_ttl_s,
+		truncated_ttl_s;
 	uint32_t shards;           /* hint, see cache.c */
 	uint32_t max_entry_octets; /* answers longer than this are not kept */
 	bool dont_age, keep_stale, parse_ecs, cookie_hashing, deferrable_insert_lock, shuffle;
@@ -27,15 +29,19 @@ struct cache_options {
 	unsigned n_payload_ranks;
 };
 
-#define CACHE_KEY_MAX 4096 /* a longer query is not cached */
+#define CACHE_KEY_MAX  4096 /* a longer query is not cached */
+#define CACHE_KEY_NAME 10   /* behind the octets 2-11 of the header */
 
 struct cache;
 
-/* A query normalised: lower-case name, no ID, skipped options' content gone, payload ranked, UDP or not. */
+/* A query normalised: lower-case name, no ID, skipped options' content gone, payload ranked, UDP or
+ * not. */
 struct cache_key {
 	uint64_t hash;
-	uint16_t len; /* 0: this query is not to be cached */
-	uint8_t bytes[CACHE_KEY_MAX];
+	uint16_t len;     /* 0: this query is not to be cached */
+	uint8_t name_len; /* the name begins at bytes[CACHE_KEY_NAME] */
+	bool dnssec_ok;
+	alignas(8) uint8_t bytes[CACHE_KEY_MAX];
 };
 
 void cache_options_default(struct cache_options *o, uint32_t max_entries);
@@ -54,13 +60,19 @@ void cache_join(struct cache *c, unsigned worker);
 
 /*
  * Builds the key of a query as it stands. over_udp is part of it. opt is the query's OPT (at = 0:
- * none). Only the octets written are touched, so a scratch key for each slot of a batch stays cheap.
+ * none). Only the octets written are touched, so a scratch key for each slot of a batch stays
+ * cheap.
  */
 void cache_key(const struct cache *c, const uint8_t *msg, size_t len, const struct question *q,
-               const struct opt *opt, bool over_udp, struct cache_key *key);
+	       const struct opt *opt, bool over_udp, struct cache_key *key);
 
-/* Starts loading what the look-up of this hash will read. */
+/*
+ * Starts loading what the look-up of this hash will read: first where to look, then, when that has
+ * had time to come (the other queries of a batch), the entry itself. Any worker; both may be left
+ * out.
+ */
 void cache_prefetch(const struct cache *c, uint64_t hash);
+void cache_prefetch_entry(const struct cache *c, uint64_t hash);
 
 enum cache_result {
 	CACHE_MISS,
@@ -70,47 +82,52 @@ enum cache_result {
 
 struct cache_ask {
 	uint32_t now_s;
-	uint32_t stale_s;      /* accept what expired less than this ago; 0: no */
-	uint16_t id;           /* of the answer */
-	uint16_t flags;        /* the client's: its RD and CD go into the answer */
-	const uint8_t *name;   /* the client's spelling of the name goes into the question */
-	bool count;            /* a miss counts; false for the look-up before ECS is added */
+	uint32_t stale_s;    /* accept what expired less than this ago; 0: no */
+	uint16_t id;         /* of the answer */
+	uint16_t flags;      /* the client's: its RD and CD go into the answer */
+	const uint8_t *name; /* the client's spelling of the name goes into the question */
+	bool count;          /* a miss counts; false for the look-up before ECS is added */
 };
 
 /*
- * Copies the answer to out (cap octets; one that is longer is a miss), aged, with the client's ID, name
- * and flags. *len says how many. Any worker; neither locks nor allocates.
+ * Copies the answer to out (cap octets; one that is longer is a miss), aged, with the client's ID,
+ * name and flags. *len says how many. Any worker; neither locks nor allocates.
  */
 enum cache_result cache_lookup(struct cache *c, unsigned worker, const struct cache_key *key,
-                               const struct cache_ask *ask, uint8_t *out, size_t cap, size_t *len);
+			       const struct cache_ask *ask, uint8_t *out, size_t cap, size_t *len);
 
 /*
- * Keeps an answer for the key, if its rcode, TTLs and size allow. temp_failure_ttl_s: UINT32_MAX for the
- * cache's own. Any worker; skipped (and counted deferred) when the shard's lock is taken.
+ * Keeps an answer for the key, if its rcode, TTLs and size allow. temp_failure_ttl_s: UINT32_MAX
+ * for the cache's own. Any worker; skipped (and counted deferred) when the shard's lock is taken.
  * qtype AXFR and IXFR are never kept.
  */
-void cache_insert(struct cache *c, unsigned worker, const struct cache_key *key, const uint8_t *answer,
-                  size_t len, uint32_t now_s, uint32_t temp_failure_ttl_s);
+void cache_insert(struct cache *c, unsigned worker, const struct cache_key *key,
+		  const uint8_t *answer, size_t len, uint32_t now_s, uint32_t temp_failure_ttl_s);
 
 /*
- * Worker's housekeeping when it is idle: removes expired entries of the shards it owns (worker, worker +
- * n_workers, …) while more than keep are in the cache; returns how many. keep 0: all expired.
+ * Worker's housekeeping when it is idle: removes expired entries of the shards it owns (worker,
+ * worker + n_workers, …) while more than keep are in the cache; returns how many. keep 0: all
+ * expired.
  */
-size_t cache_clean(struct cache *c, unsigned worker, unsigned n_workers, uint32_t now_s, size_t keep);
+size_t cache_clean(struct cache *c, unsigned worker, unsigned n_workers, uint32_t now_s,
+		   size_t keep);
 
 /* What follows is for the control thread and takes the shards' locks one after another. */
-size_t cache_expunge(struct cache *c, size_t keep);                    /* also valid ones; returns removed */
+size_t cache_expunge(struct cache *c, size_t keep); /* also valid ones; returns removed */
 size_t cache_purge_expired(struct cache *c, size_t keep, uint32_t now_s);
 
-/* name in lower-case wire format; qtype TYPE_ANY: all; under: also what is below it. Returns removed. */
-size_t cache_expunge_name(struct cache *c, const uint8_t *name, size_t len, uint16_t qtype, bool under);
+/* name in lower-case wire format; qtype TYPE_ANY: all; under: also what is below it. Returns
+ * removed. */
+size_t cache_expunge_name(struct cache *c, const uint8_t *name, size_t len, uint16_t qtype,
+			  bool under);
 
 size_t cache_size(const struct cache *c);
 size_t cache_memory(const struct cache *c); /* octets mapped and touched */
 
 struct cache_stats {
-	uint64_t entries, max_entries, hits, misses, deferred_inserts, deferred_lookups, lookup_collisions,
-		insert_collisions, ttl_too_shorts, cleanup_count, evictions, inserts;
+	uint64_t entries, max_entries, hits, misses, deferred_inserts, deferred_lookups,
+		lookup_collisions, insert_collisions, ttl_too_shorts, cleanup_count, evictions,
+		inserts;
 };
 void cache_stats(const struct cache *c, struct cache_stats *out);
 
@@ -128,6 +145,7 @@ struct cache_entry_view {
 };
 
 /* Visits every entry; visit returns false to end. Returns how many were visited. */
-size_t cache_visit(struct cache *c, bool (*visit)(void *ctx, const struct cache_entry_view *e), void *ctx);
+size_t cache_visit(struct cache *c, bool (*visit)(void *ctx, const struct cache_entry_view *e),
+		   void *ctx);
 
 #endif
