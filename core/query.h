@@ -73,6 +73,7 @@ struct query {
 	bool over_stream : 1;      /* went to the server over TCP or TLS */
 	bool answer_stays : 1;     /* answer lies still until udp_flush, not only until respond returns */
 	bool more_coming : 1;      /* this answer is one of several (XFR): the query stays in flight */
+	bool opt_moved : 1;        /* opt is as it came, the packet's is not any more */
 	bool server_first : 1;     /* the server was chosen before the cache was asked */
 	uint16_t udp_payload; /* what the client can take over UDP: 512 or what its OPT says */
 	uint8_t ecs_added;    /* enum ecs_added */
@@ -81,8 +82,7 @@ struct query {
 	/* what an answer needs */
 	alignas(CACHE_LINE) uint8_t *answer; /* lent until respond returns */
 	uint32_t answer_len;
-	uint16_t upstream_id;
-	uint16_t upstream_socket; /* index of the upstream's socket it went out on */
+	uint16_t upstream_id; /* the ID it has with the server */
 	struct addr client;
 	struct opt opt;       /* the query's as it came */
 	uint8_t key_slot;     /* which of the worker's scratch keys is its own until the look-up */
@@ -95,10 +95,10 @@ struct query {
 	uint64_t start_us;
 	uint64_t sent_us;
 	struct upstream *upstream; /* the worker's side of the server */
-	const struct server *server;
+	struct server *server;
 	struct timer timer;
 	struct query *next, *prev; /* queue or list of whoever it waits for */
-	void *upconn;              /* the server's stream connection it was written to */
+	void *upconn;              /* the server's stream connection, or UDP socket, it was written to */
 };
 static_assert(sizeof(struct query) == 4 * CACHE_LINE, "a query has grown by a line");
 

@@ -30,6 +30,12 @@ struct source {
 	int fd;
 };
 
+/* A scratch key: an odd number of lines, so that a batch of them spreads over all sets. */
+struct cache_slot {
+	alignas(CACHE_LINE) struct cache_key key;
+};
+static_assert(sizeof(struct cache_slot) / CACHE_LINE % 2 == 1, "scratch keys share sets");
+
 struct worker {
 	/* owner only */
 	alignas(CACHE_LINE) unsigned id;
@@ -44,6 +50,8 @@ struct worker {
 	struct udp_io *udp;            /* receive and send batches, see workers/udp.c */
 	struct upstream **upstreams;   /* by server slot; NULL where it has not sent yet */
 	unsigned n_upstreams;
+	unsigned in_flight;            /* queries and probes with servers */
+	bool upstreams_ended;          /* one that was removed has nothing in flight any more */
 	struct cache_slot *keys;       /* BATCH_MAX scratch keys of the cache */
 	struct policy_ctx policy;
 	struct traffic_ring *ring;
@@ -52,6 +60,7 @@ struct worker {
 	struct source inbox_source;
 	struct timer clean_timer;
 	unsigned n_workers;
+	unsigned received;             /* datagrams of this turn: whether it was busy */
 	bool serving;                  /* listeners are in the epoll set */
 	pthread_t thread;
 	struct turn *turn;             /* events of this turn and what to free at its end, see loop.c */
@@ -89,7 +98,8 @@ void query_free(struct worker *w, struct query *q);
  * turn (parsed and hashed first, then looked up); each takes the query. The transport has set
  * transport, frontend, conn, client, local, client_proto, packet and len; n is at most BATCH_MAX.
  * What comes back from a server: pipeline_answer; no answer: pipeline_failed. Both take the query
- * out of its upstream and end with one call of the transport's respond or drop.
+ * out of its upstream (q->upstream is NULL by then) and end with one call of the transport's respond or
+ * drop.
  */
 void pipeline_query(struct worker *w, struct query *q);
 void pipeline_batch(struct worker *w, struct query **q, unsigned n);
@@ -112,7 +122,8 @@ void pipeline_failed(struct worker *w, struct query *q, enum failure why);
 struct upstream {
 	struct server *server;
 	struct server_counters *counters;
-	const struct server_def *def;   /* of the worker's present generation */
+	const struct server_def *def;   /* of the worker's present generation; last_def once removed */
+	struct server_def last_def;     /* a copy without the name */
 	bool removed;                   /* out of the tables: no new query, freed when none is in flight */
 	bool watched_up;                /* last state this worker saw, for reconnectOnUp */
 	unsigned in_flight;             /* of this worker, all transports, probes too */

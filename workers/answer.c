@@ -1,0 +1,115 @@
+/* The way back: what an answer goes through before it leaves. */
+#include "workers/pipeline.h"
+
+/* Without its records, TC set; an answer that has no question is left with its header. */
+static void truncate(struct query *q)
+{
+	struct opt opt;
+	bool has_opt;
+
+	if (msg_qdcount(q->answer) != 1) {
+		memset(q->answer + 4, 0, DNS_HEADER_LEN - 4);
+		msg_set_flags(q->answer, (uint16_t)(msg_flags(q->answer) | DNS_TC));
+		q->answer_len = DNS_HEADER_LEN;
+		return;
+	}
+	has_opt = msg_opt(q->answer, q->answer_len, &q->question, &opt) == 0 && opt.at != 0;
+	q->answer_len = (uint32_t)msg_truncate(q->answer, q->answer_len, &q->question,
+	                                       has_opt ? &opt : NULL);
+}
+
+void answer_fit(struct query *q)
+{
+	if (q->client_proto == PROTO_UDP && unlikely(q->answer_len > q->udp_payload))
+		truncate(q);
+}
+
+static void restore_flags(struct query *q)
+{
+	uint16_t clients = DNS_RD | DNS_CD;
+
+	msg_set_flags(q->answer, (uint16_t)((msg_flags(q->answer) & ~clients) | (q->flags & clients)));
+}
+
+/* The question of an answer that fits is as long as the query's, see upstream_answer_fits. */
+static void restore_case(struct query *q)
+{
+	if (msg_qdcount(q->answer) == 1)
+		memcpy(q->answer + DNS_HEADER_LEN, q->packet + DNS_HEADER_LEN, q->question.name_len);
+}
+
+/* Whether the server says that its answer is good for every subnet. */
+static bool is_for_everybody(const struct query *q)
+{
+	struct opt opt;
+	struct ecs ecs;
+
+	if (!q->zero_scope_asked || msg_qdcount(q->answer) != 1)
+		return false;
+	if (msg_opt(q->answer, q->answer_len, &q->question, &opt) < 0 || opt.at == 0)
+		return false;
+	return msg_ecs(q->answer, &opt, &ecs) == 0 && ecs.present && ecs.scope_bits == 0;
+}
+
+/* The query as it was before the subnet: what the look-up without one had as its key. */
+static void take_subnet_out(struct query *q)
+{
+	q->len = (uint16_t)msg_remove_ecs(q->packet, q->len, q->ecs_added);
+}
+
+/* An answer over UDP that is longer was not meant for many. */
+#define INSERT_UDP_MAX 4096
+
+static void keep(struct worker *w, struct query *q, bool for_everybody)
+{
+	struct cache *c = q->pool->cache;
+	const struct cache_key *key;
+
+	if (!q->cache_asked || (!q->over_stream && q->answer_len > INSERT_UDP_MAX))
+		return;
+	if (unlikely(for_everybody))
+		take_subnet_out(q);
+	key = pipeline_key(w, q);
+	if (likely(key->len > 0))
+		cache_insert(c, w->id, key, q->answer, q->answer_len, w->now_s, UINT32_MAX);
+}
+
+void answer_mend(struct worker *w, struct query *q)
+{
+	bool for_everybody = is_for_everybody(q);
+
+	msg_set_id(q->answer, q->id);
+	answer_fit(q);
+	if (unlikely(w->settings->truncate_tc) && q->client_proto == PROTO_UDP &&
+	    (msg_flags(q->answer) & DNS_TC))
+		truncate(q);
+	restore_flags(q);
+	if (w->settings->fixup_case)
+		restore_case(q);
+	if (unlikely(q->ecs_added != ECS_NONE))
+		q->answer_len = (uint32_t)msg_remove_ecs(q->answer, q->answer_len, q->ecs_added);
+	keep(w, q, for_everybody);
+}
+
+void answer_self(struct worker *w, struct query *q, unsigned rcode)
+{
+	const struct settings *s = w->settings;
+	bool with_opt = q->opt.at != 0 && s->add_edns_to_self_generated;
+
+	q->self_made = true;
+	q->answer = q->packet;
+	q->answer_stays = true;
+	if (msg_qdcount(q->packet) == 0) {
+		memset(q->packet + 6, 0, DNS_HEADER_LEN - 6);
+		msg_set_flags(q->packet, (uint16_t)(DNS_QR | (q->flags & (DNS_OPCODE_MASK | DNS_RD | DNS_CD)) |
+		                                    (q->flags & DNS_RD ? DNS_RA : 0) | rcode));
+		q->answer_len = DNS_HEADER_LEN;
+		return;
+	}
+	msg_set_id(q->packet, q->id);
+	q->answer_len = (uint32_t)msg_answer_empty(q->packet, q->len, q->cap, &q->question, rcode,
+	                                           with_opt ? &q->opt : NULL,
+	                                           (uint16_t)s->payload_size_self_generated);
+	restore_flags(q);
+	answer_fit(q);
+}

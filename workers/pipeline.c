@@ -1,0 +1,349 @@
+/*
+ * The life of a query, from top to bottom. Each stage is a function that does one thing, sets the
+ * next stage and says what follows; the driver at the end runs them. The way back is in answer.c,
+ * the books in record.c.
+ */
+#include "workers/pipeline.h"
+
+#include "rules/acl.h"
+#include "workers/udp.h"
+
+/* Silence over UDP, a closed connection over streams. */
+static enum step drop(struct worker *w, struct query *q)
+{
+	if (q->pin != NULL)
+		pin_drop(&w->pins, q->pin);
+	q->transport->drop(w, q);
+	return STEP_DONE;
+}
+
+static enum step drop_noncompliant(struct worker *w, struct query *q)
+{
+	record_noncompliant(w, q->frontend);
+	return drop(w, q);
+}
+
+static enum step answer_ourselves(struct worker *w, struct query *q, unsigned rcode)
+{
+	answer_self(w, q, rcode);
+	q->stage = STAGE_RESPOND;
+	return STEP_NEXT;
+}
+
+static enum step empty_query(struct worker *w, struct query *q)
+{
+	stat_inc(&w->stats, STAT_EMPTY_QUERIES);
+	if (w->settings->drop_empty_queries)
+		return drop(w, q);
+	return answer_ourselves(w, q, RCODE_NOTIMP);
+}
+
+/* EDNS, and where the message ends: octets after it are nobody's, and are not passed on. */
+static void parse_rest(struct query *q)
+{
+	size_t end;
+
+	if (unlikely(msg_opt(q->packet, q->len, &q->question, &q->opt) < 0))
+		q->opt = (struct opt){ 0 }; /* forwarded as it is: the server may say what is wrong */
+	q->udp_payload = q->opt.payload > 512 ? q->opt.payload : 512;
+	if (likely(q->opt.at == 0 ? q->len == q->question.end
+	                          : q->opt.is_last && q->len == q->opt.at + q->opt.len))
+		return;
+	end = msg_end(q->packet, q->len, &q->question);
+	if (end != 0)
+		q->len = (uint16_t)end;
+}
+
+static enum step stage_parse(struct worker *w, struct query *q)
+{
+	if (q->client_proto == PROTO_UDP && unlikely(!acl_allows(w->t->acl->table, &q->client))) {
+		stat_inc(&w->stats, STAT_ACL_DROPS);
+		return drop(w, q);
+	}
+	record_query(w, q->frontend);
+	if (unlikely(q->len < DNS_HEADER_LEN))
+		return drop_noncompliant(w, q);
+	q->id = msg_id(q->packet);
+	q->flags = msg_flags(q->packet);
+	if (unlikely(q->flags & (DNS_QR | DNS_TC)))
+		return drop_noncompliant(w, q);
+	if (unlikely(msg_qdcount(q->packet) == 0))
+		return empty_query(w, q);
+	if (q->flags & DNS_RD)
+		stat_inc(&w->stats, STAT_RDQUERIES);
+	if (unlikely(msg_question(q->packet, q->len, &q->question) < 0))
+		return drop_noncompliant(w, q);
+	parse_rest(q);
+	q->is_xfr = q->question.qtype == TYPE_AXFR || q->question.qtype == TYPE_IXFR;
+	q->stage = STAGE_POOL;
+	return STEP_NEXT;
+}
+
+static struct server *pick_server(struct worker *w, struct query *q)
+{
+	const struct policy *policy = pool_policy(w->t->pools, q->pool);
+	const struct pool_member *m = policy->pick(q->pool, q, &w->policy);
+
+	return m != NULL ? m->server : NULL;
+}
+
+struct cache_key *pipeline_key(struct worker *w, struct query *q)
+{
+	struct cache_key *key = &w->keys[q->key_slot].key;
+	const struct opt *opt = &q->opt;
+	struct opt moved;
+
+	if (unlikely(q->opt_moved)) {
+		if (msg_opt(q->packet, q->len, &q->question, &moved) < 0)
+			moved = (struct opt){ 0 };
+		opt = &moved;
+	}
+	cache_key(q->pool->cache, q->packet, q->len, &q->question, opt,
+	          q->client_proto == PROTO_UDP, key);
+	return key;
+}
+
+/* Into room that the answer may stay in. */
+static bool look_up(struct worker *w, struct query *q, const struct cache_key *key, bool count)
+{
+	uint32_t stale_s = w->settings->stale_ttl_s;
+	size_t cap, len;
+	uint8_t *room = udp_room(w, &cap);
+	struct cache_ask ask = {
+		.now_s = w->now_s,
+		.stale_s = unlikely(stale_s > 0) && pool_is_down(q->pool) ? stale_s : 0,
+		.id = q->id,
+		.flags = q->flags,
+		.name = q->packet + DNS_HEADER_LEN,
+		.count = count,
+	};
+
+	if (cache_lookup(q->pool->cache, w->id, key, &ask, room, cap, &len) == CACHE_MISS)
+		return false;
+	q->answer = room;
+	q->answer_len = (uint32_t)len;
+	q->answer_stays = true;
+	stat_inc(&w->stats, STAT_CACHE_HITS);
+	answer_fit(q);
+	return true;
+}
+
+/* Whether its server is to be told the client's subnet; members of a consistent pool agree on it. */
+static bool wants_subnet(const struct query *q)
+{
+	return q->server != NULL ? q->server->fixed.use_client_subnet : q->pool->ecs;
+}
+
+static bool wants_zero_scope(const struct query *q)
+{
+	if (q->is_xfr || q->pool->cache == NULL || !cache_options(q->pool->cache)->parse_ecs)
+		return false;
+	return q->server != NULL ? !q->server->fixed.disable_zero_scope : q->pool->zero_scope;
+}
+
+/*
+ * What is good for everybody (RFC 7871 7.3.1, scope 0) is kept without a subnet: asked for first, and
+ * stored so unless the client came with a subnet of its own. Then the subnet is put into the query.
+ */
+static enum step add_subnet(struct worker *w, struct query *q)
+{
+	bool v6 = q->client.sa.sa_family == AF_INET6;
+	enum ecs_added added = ECS_NONE;
+	const uint8_t *addr;
+	size_t addr_len, len;
+	uint16_t option_len;
+
+	if (wants_zero_scope(q)) {
+		if (look_up(w, q, pipeline_key(w, q), false)) {
+			q->stage = STAGE_RESPOND;
+			return STEP_NEXT;
+		}
+		q->zero_scope_asked =
+			q->opt.at == 0 || opt_find(q->packet, &q->opt, EDNS_ECS, &option_len) == NULL;
+	}
+	addr = addr_bytes(&q->client, &addr_len);
+	len = msg_add_ecs(q->packet, q->len, q->cap, &q->question, addr, addr_len,
+	                  v6 ? w->settings->ecs_prefix_v6 : w->settings->ecs_prefix_v4,
+	                  w->settings->ecs_override, &added);
+	if (len == 0)
+		return drop(w, q);
+	q->len = (uint16_t)len;
+	q->ecs_added = (uint8_t)added;
+	q->opt_moved = true;
+	return STEP_NEXT;
+}
+
+/*
+ * Which servers, which cache. Where the servers of the pool differ in what a query must carry, one is
+ * picked now, as the key depends on it; else only after a miss, as policies may have side effects.
+ */
+static enum step stage_pool(struct worker *w, struct query *q)
+{
+	q->pool = w->t->pools->list[0];
+	q->stage = STAGE_LOOKUP;
+	if (q->pool->cache == NULL || unlikely(!q->pool->consistent)) {
+		q->server_first = true;
+		q->server = pick_server(w, q);
+	}
+	if (unlikely(wants_subnet(q)) && add_subnet(w, q) == STEP_DONE)
+		return STEP_DONE;
+	if (q->pool->cache != NULL && q->stage == STAGE_LOOKUP)
+		cache_prefetch(q->pool->cache, pipeline_key(w, q)->hash);
+	return STEP_NEXT;
+}
+
+static enum step stage_lookup(struct worker *w, struct query *q)
+{
+	const struct cache_key *key = &w->keys[q->key_slot].key;
+
+	q->stage = STAGE_SERVER;
+	if (q->pool->cache == NULL)
+		return STEP_NEXT;
+	if (likely(!q->is_xfr && key->len > 0)) {
+		if (look_up(w, q, key, true)) {
+			q->stage = STAGE_RESPOND;
+			return STEP_NEXT;
+		}
+		q->cache_asked = true;
+	}
+	stat_inc(&w->stats, STAT_CACHE_MISSES);
+	return STEP_NEXT;
+}
+
+static enum step no_server(struct worker *w, struct query *q)
+{
+	stat_inc(&w->stats, STAT_NO_POLICY);
+	if (!w->settings->servfail_when_no_server)
+		return drop(w, q);
+	return answer_ourselves(w, q, RCODE_SERVFAIL);
+}
+
+static enum step stage_server(struct worker *w, struct query *q)
+{
+	if (!q->server_first)
+		q->server = pick_server(w, q);
+	if (unlikely(q->server == NULL))
+		return no_server(w, q);
+	q->stage = STAGE_FORWARD;
+	return STEP_NEXT;
+}
+
+/* From here on the query outlives the turn. */
+static enum step stage_forward(struct worker *w, struct query *q)
+{
+	struct upstream *up = upstream_get(w, q->server);
+
+	if (unlikely(up->def->qps > 0))
+		server_take_qps(q->server, up->def, w->now_us);
+	q->start_us = w->now_us;
+	q->pin = pin_take(&w->pins);
+	if (likely(upstream_send(w, up, q) == 0))
+		return STEP_PARK;
+	stat_inc(&w->stats, STAT_DOWNSTREAM_SEND_ERRORS);
+	counter_inc(&up->counters->send_errors);
+	return drop(w, q);
+}
+
+static enum step stage_answer(struct worker *w, struct query *q)
+{
+	answer_mend(w, q);
+	q->stage = STAGE_RESPOND;
+	return STEP_NEXT;
+}
+
+static enum step stage_respond(struct worker *w, struct query *q)
+{
+	record_answer(w, q);
+	if (q->pin != NULL && !q->more_coming) {
+		pin_drop(&w->pins, q->pin);
+		q->pin = NULL;
+	}
+	q->transport->respond(w, q);
+	return STEP_DONE;
+}
+
+static enum step (*const stages[])(struct worker *w, struct query *q) = {
+	[STAGE_PARSE] = stage_parse,   [STAGE_POOL] = stage_pool,       [STAGE_LOOKUP] = stage_lookup,
+	[STAGE_SERVER] = stage_server, [STAGE_FORWARD] = stage_forward, [STAGE_ANSWER] = stage_answer,
+	[STAGE_RESPOND] = stage_respond,
+};
+
+/* Runs a query from its stage to the end, or until it parks. */
+static void run(struct worker *w, struct query *q)
+{
+	while (stages[q->stage](w, q) == STEP_NEXT)
+		;
+}
+
+void pipeline_query(struct worker *w, struct query *q)
+{
+	q->key_slot = 0;
+	run(w, q);
+}
+
+/* Two passes, so that what the cache will read is on its way before anybody waits for it. */
+void pipeline_batch(struct worker *w, struct query **q, unsigned n)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		enum step step = STEP_NEXT;
+
+		q[i]->key_slot = (uint8_t)i;
+		while (step == STEP_NEXT && q[i]->stage < STAGE_LOOKUP)
+			step = stages[q[i]->stage](w, q[i]);
+		if (step == STEP_NEXT)
+			q[left++] = q[i];
+	}
+	for (unsigned i = 0; i < left; i++)
+		run(w, q[i]);
+}
+
+static bool counts_as_bad(const struct upstream *up, uint16_t flags)
+{
+	return up->def->health.lazy_counts == LAZY_TIMEOUT_OR_SERVFAIL &&
+	       (flags & DNS_RCODE_MASK) == RCODE_SERVFAIL;
+}
+
+static bool is_lazy(const struct upstream *up)
+{
+	return up->def->health.mode == HEALTH_LAZY && up->def->force == SERVER_AUTO;
+}
+
+void pipeline_answer(struct worker *w, struct query *q, uint8_t *answer, size_t len, size_t cap)
+{
+	struct upstream *up = q->upstream;
+
+	assert(len <= cap);
+	q->answer = answer;
+	q->answer_len = (uint32_t)len;
+	if (unlikely(q->is_probe)) {
+		upstream_done(w, q);
+		q->transport->respond(w, q);
+		return;
+	}
+	record_server_answer(w, q, msg_flags(answer));
+	if (unlikely(is_lazy(up)))
+		probe_query_result(w, up, counts_as_bad(up, msg_flags(answer)));
+	if (likely(!q->more_coming))
+		upstream_done(w, q);
+	q->stage = STAGE_ANSWER;
+	run(w, q);
+}
+
+void pipeline_failed(struct worker *w, struct query *q, enum failure why)
+{
+	struct upstream *up = q->upstream;
+
+	q->failure = (uint8_t)why;
+	upstream_done(w, q);
+	if (unlikely(q->is_probe)) {
+		q->transport->drop(w, q);
+		return;
+	}
+	if (why == FAILURE_TIMEOUT)
+		record_timeout(w, q, up->counters);
+	if (unlikely(is_lazy(up)))
+		probe_query_result(w, up, true);
+	drop(w, q);
+}

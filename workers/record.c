@@ -1,0 +1,96 @@
+/* The books: counters, latencies, and the ring of recent traffic. Each writes only what its worker owns. */
+#include "workers/pipeline.h"
+
+static struct frontend_counters *counters_of(struct worker *w, const struct frontend *f)
+{
+	return perworker_peek(&f->counters, w->id);
+}
+
+void record_query(struct worker *w, const struct frontend *f)
+{
+	stat_inc(&w->stats, STAT_QUERIES);
+	counter_inc(&counters_of(w, f)->queries);
+}
+
+void record_noncompliant(struct worker *w, const struct frontend *f)
+{
+	stat_inc(&w->stats, STAT_NONCOMPLIANT_QUERIES);
+	counter_inc(&counters_of(w, f)->noncompliant);
+}
+
+/* Only as much of a record is written as its name is long: the rest of its lines stays cold. */
+static void write_ring(struct worker *w, const struct query *q, uint32_t latency_us, uint16_t flags,
+                       uint16_t size)
+{
+	struct response_record *r = traffic_begin(w->ring);
+
+	r->when_us = w->now_us;
+	r->latency_us = latency_us;
+	r->flags = flags;
+	r->size = size;
+	r->qtype = q->question.qtype;
+	r->proto = q->client_proto;
+	r->client = q->client;
+	if (q->server != NULL && q->pin != NULL)
+		r->server = q->server->fixed.addr;
+	else
+		r->server.sa.sa_family = AF_UNSPEC;
+	r->name_len = (uint8_t)q->question.name_len;
+	memcpy(r->name, q->packet + DNS_HEADER_LEN, q->question.name_len);
+	traffic_commit(w->ring);
+}
+
+static void count_rcode(struct worker_stats *s, unsigned rcode, bool self_made)
+{
+	if (likely(rcode == RCODE_NOERROR)) {
+		stat_inc(s, STAT_FRONTEND_NOERROR);
+	} else if (rcode == RCODE_NXDOMAIN) {
+		stat_inc(s, STAT_FRONTEND_NXDOMAIN);
+	} else if (rcode == RCODE_SERVFAIL) {
+		stat_inc(s, STAT_FRONTEND_SERVFAIL);
+	}
+	if (unlikely(self_made))
+		stat_inc(s, STAT_SELF_ANSWERED);
+}
+
+static enum latency_kind latency_kind(const struct query *q)
+{
+	static const uint8_t kinds[PROTO_COUNT] = {
+		[PROTO_UDP] = LATENCY_UDP,
+		[PROTO_TCP] = LATENCY_TCP,
+		[PROTO_DOT] = LATENCY_DOT,
+		[PROTO_DOH] = LATENCY_DOH,
+	};
+
+	return (enum latency_kind)kinds[q->client_proto];
+}
+
+void record_answer(struct worker *w, const struct query *q)
+{
+	uint16_t flags = msg_flags(q->answer);
+	uint32_t latency_us = q->start_us ? (uint32_t)(w->now_us - q->start_us) : 0;
+
+	stat_inc(&w->stats, STAT_RESPONSES);
+	counter_inc(&counters_of(w, q->frontend)->responses);
+	count_rcode(&w->stats, flags & DNS_RCODE_MASK, q->self_made);
+	stat_latency(&w->stats, latency_kind(q), latency_us);
+	write_ring(w, q, latency_us, flags, (uint16_t)q->answer_len);
+}
+
+void record_timeout(struct worker *w, const struct query *q, struct server_counters *c)
+{
+	stat_inc(&w->stats, STAT_DOWNSTREAM_TIMEOUTS);
+	counter_inc(&c->drops);
+	write_ring(w, q, TRAFFIC_TIMEOUT, q->flags, q->len);
+}
+
+void record_server_answer(struct worker *w, const struct query *q, uint16_t flags)
+{
+	struct upstream *up = q->upstream;
+
+	counter_inc(&up->counters->responses);
+	if (unlikely((flags & DNS_RCODE_MASK) == RCODE_SERVFAIL))
+		stat_inc(&w->stats, STAT_SERVFAIL_RESPONSES);
+	server_count_latency(up->server, up->counters, q->over_stream,
+	                     (uint32_t)(w->now_us - q->sent_us));
+}
