@@ -2,15 +2,21 @@
 PREFIX     ?= /usr/local
 DESTDIR    ?=
 BINDIR     := $(PREFIX)/bin
-SBINDIR    := $(PREFIX)/sbin
 MANDIR     := $(PREFIX)/share/man
 SYSCONFDIR ?= /etc
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
+SYSUSERDIR ?= $(PREFIX)/lib/sysusers.d
 
 CC    ?= gcc
 CLANG ?= clang
 V     ?= 0
 B     ?= build/release
+
+# All cores, unless the caller says otherwise with JOBS=.
+JOBS ?= $(shell nproc)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
 
 ROOMS    := core core/dns core/tls core/export cache pools rules workers console console/lua
 PACKAGES := liburcu-qsbr liburcu-cds wolfssl lua5.4 libsodium libedit libcap
@@ -45,7 +51,7 @@ TOOLS    := $(TOOL_SRC:tools/%.c=$(B)/tools/%)
 FUZZ_SRC := $(wildcard test/fuzz/fuzz_*.c)
 HEADERS  := $(foreach r,$(ROOMS),$(wildcard $(r)/*.h))
 
-.PHONY: all check test run asan tsan fuzz headers bench install clean deps deps-test units e2e tools layers format man fuzzers
+.PHONY: all check test run asan tsan fuzz headers bench install clean deps deps-test units e2e tools layers format man fuzzers asan-e2e
 .SECONDARY:
 
 all: $(B)/dnsdist $(B)/dnsdist-console tools man
@@ -102,9 +108,54 @@ $(B)/headers/%.ok: %
 
 headers: $(HEADER_OK)
 
-# Fuzzers: each runs from its committed corpus, and keeps what it finds in build/.
+layers:
+	$(Q)tools/layers
+
+units: $(UNITS)
+	$(Q)tools/units $(UNITS)
+
+check: headers layers units
+
+e2e: all
+	$(Q)B=$(abspath $(B)) test/e2e/run
+
+# What is missing is installed first; then this file is read anew, for what pkg-config knows by then.
+test:
+	$(Q)tools/deps tools/packages-build.txt tools/packages-test.txt
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory units
+	$(Q)$(MAKE) --no-print-directory e2e
+
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/run $(B)
+
+deps:
+	$(Q)tools/deps tools/packages-build.txt
+
+deps-test:
+	$(Q)tools/deps tools/packages-test.txt
+
+bench: all
+	$(Q)tools/bench $(B)
+
+# Sanitizers: each build in its folder, without jemalloc, and without the hardening that they replace.
+SANITIZED := $(MAKE) --no-print-directory MALLOC= HARDEN=-fno-omit-frame-pointer LDHARDEN=-Wl,--as-needed
+ASAN      := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+# Units with more than one thread; the others have nothing to show to the thread sanitizer.
+MT_UNITS := $(shell grep -lE 'pthread_create|workers_start' $(UNIT_SRC))
+
+asan asan-e2e:
+	$(Q)$(SANITIZED) B=build/asan EXTRA_CFLAGS="$(ASAN)" EXTRA_LDFLAGS="$(ASAN)" \
+		$(if $(filter asan,$@),all units,e2e)
+
+tsan:
+	$(Q)$(SANITIZED) B=build/tsan EXTRA_CFLAGS="-fsanitize=thread -DWITH_TSAN" \
+		EXTRA_LDFLAGS=-fsanitize=thread UNIT_SRC="$(MT_UNITS)" units
+
+# Fuzzers: each runs from its committed corpus, and keeps what it finds to be new under build/.
 FUZZ_SECONDS ?= 10
-FUZZ_FLAGS   := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZERS      := $(FUZZ_SRC:test/%.c=$(B)/%)
 
 $(B)/fuzz/%: test/fuzz/%.c $(B)/libdnsdist.a
@@ -115,8 +166,25 @@ $(B)/fuzz/%: test/fuzz/%.c $(B)/libdnsdist.a
 fuzzers: $(FUZZERS)
 
 fuzz:
-	$(Q)$(MAKE) --no-print-directory B=build/fuzz CC=$(CLANG) MALLOC= HARDEN= LDHARDEN=-Wl,--as-needed \
-		EXTRA_CFLAGS="-fsanitize=fuzzer-no-link $(FUZZ_FLAGS)" EXTRA_LDFLAGS="$(FUZZ_FLAGS)" fuzzers
+	$(Q)$(SANITIZED) B=build/fuzz CC=$(CLANG) EXTRA_CFLAGS="-fsanitize=fuzzer-no-link $(ASAN)" \
+		EXTRA_LDFLAGS="$(ASAN)" fuzzers
 	$(Q)tools/fuzz build/fuzz/fuzz test/fuzz/corpus $(FUZZ_SECONDS)
+
+# The configuration that comes along is an example: one that is there already is nobody's to replace.
+install: all
+	install -D -t $(DESTDIR)$(BINDIR) $(B)/dnsdist $(B)/dnsdist-console
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man1 $(filter %.1,$(MAN_PAGES))
+	install -D -m 644 -t $(DESTDIR)$(MANDIR)/man5 $(filter %.5,$(MAN_PAGES))
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERDIR)
+	sed 's|@BINDIR@|$(BINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' tools/dnsdist.service \
+		> $(DESTDIR)$(UNITDIR)/dnsdist.service
+	install -m 644 tools/dnsdist.sysusers $(DESTDIR)$(SYSUSERDIR)/dnsdist.conf
+	install -D -m 644 tools/dnsdist.conf $(DESTDIR)$(SYSCONFDIR)/dnsdist/dnsdist.conf-dist
+
+format:
+	clang-format -i $(SOURCES) $(UNIT_SRC) $(TOOL_SRC) $(FUZZ_SRC)
+
+clean:
+	rm -rf build
 
 -include $(LIB_OBJ:.o=.d) $(wildcard $(B)/console/*.d $(B)/test/*.d $(B)/tools/*.d $(B)/fuzz/*.d) $(HEADER_OK:=.d)
