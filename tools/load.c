@@ -1,12 +1,16 @@
 /*
- * The load generator of the benchmarks. Closed loop (a window of queries in flight) or open loop (--qps);
- * prints one line of JSON.
- *   load --to 127.0.0.1:5300 [--mode udp|tcp|tcp-connect|dot] [--names N] [--unique 1] [--duration S]
- *        [--window N] [--sockets N] [--in-flight N] [--sources N] [--qps N] [--prefix C] [--core N]
+ * The load generator of the benchmarks. Closed loop (a window of queries in flight) or open loop
+ * (--qps); prints one line of JSON. load --to 127.0.0.1:5300 [--mode udp|tcp|tcp-connect|dot]
+ * [--names N] [--unique 1] [--duration S]
+ *        [--count N] [--window N] [--sockets N] [--in-flight N] [--sources N] [--qps N] [--prefix
+ * C]
+ *        [--first N] [--seed N] [--core N]
  *
  * udp: --sockets source ports with --window queries in flight over all; --sources spreads them over
- * 127.0.x.y. tcp, dot: --sockets connections with --in-flight queries each. tcp-connect: a connection for
- * each query, --sockets at a time. Names are c0000000.example and on; --unique never asks one twice.
+ * 127.0.x.y. tcp, dot: --sockets connections with --in-flight queries each. tcp-connect: a
+ * connection for each query, --sockets at a time. Names are c0000000.example and on; --unique never
+ * asks one twice and begins at --first. --count ends the run after so many queries, when --duration
+ * has not before.
  */
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -21,22 +25,25 @@
 #include "core/tls/tls.h"
 #include "tools/cli.h"
 
-#define BATCH 64
+#define BATCH     64
 #define QUERY_LEN 34
-#define DIGITS_AT 14      /* in the message: after the header, the label's length and its first letter */
-#define LATENCY_MAX 200000 /* µs; what took longer is in the last bucket */
+#define DIGITS_AT 14 /* in the message: after the header, the label's length and its first letter \
+		      */
+#define LATENCY_MAX   200000 /* µs; what took longer is in the last bucket */
 #define LOST_AFTER_US 1000000
+#define DRAIN_US      200000 /* after the end, for answers on their way */
 
 static struct {
 	struct addr to;
 	unsigned names, sockets, window, in_flight, sources;
 	bool unique;
+	uint64_t count; /* queries to send; UINT64_MAX: as many as --duration allows */
 	double duration_s, qps;
 	char prefix;
 } how;
 
 static struct {
-	uint64_t sent, answered, refused, sum_us;
+	uint64_t sent, answered, refused, sum_us, last_us;
 	uint64_t rcode[16];
 	uint32_t latency[LATENCY_MAX + 1];
 	uint64_t next_name;
@@ -54,7 +61,8 @@ static uint32_t next_random(void)
 
 static void fill_query(uint8_t *msg, uint16_t id)
 {
-	static const uint8_t shape[QUERY_LEN] = "\0\0\1\0\0\1\0\0\0\0\0\0\10n0000000\7example\0\0\1\0";
+	static const uint8_t shape[QUERY_LEN] =
+		"\0\0\1\0\0\1\0\0\0\0\0\0\10n0000000\7example\0\0\1\0";
 	uint64_t n = how.unique ? run.next_name++ : next_random() % how.names;
 
 	memcpy(msg, shape, sizeof(shape));
@@ -65,20 +73,33 @@ static void fill_query(uint8_t *msg, uint16_t id)
 	msg_set_id(msg, id);
 }
 
-static void count_answer(const uint8_t *msg, uint64_t us)
+static void count_answer(const uint8_t *msg, uint64_t sent_us, uint64_t now_us)
 {
+	uint64_t us = now_us - sent_us;
+
 	run.answered++;
+	run.last_us = now_us;
 	run.rcode[msg_flags(msg) & DNS_RCODE_MASK]++;
 	run.sum_us += us;
 	run.latency[us < LATENCY_MAX ? us : LATENCY_MAX]++;
 }
 
-/* Queries that may leave now in the open loop. */
+static unsigned left_of_count(void)
+{
+	uint64_t left = how.count - run.sent;
+
+	return left < UINT32_MAX ? (unsigned)left : UINT32_MAX;
+}
+
+/* Queries that may leave now: what --count leaves, and in the open loop what is due. */
 static unsigned allowed(uint64_t now_us, uint64_t start_us)
 {
-	double due = how.qps * (double)(now_us - start_us) / 1e6;
+	double due = how.qps * (double)(now_us - start_us) / 1e6 - (double)run.sent;
+	unsigned left = left_of_count();
 
-	return due > (double)run.sent ? (unsigned)(due - (double)run.sent) : 0;
+	if (how.qps <= 0)
+		return left;
+	return due <= 0 ? 0 : due < left ? (unsigned)due : left;
 }
 
 /* ---- UDP ---- */
@@ -87,7 +108,7 @@ struct port {
 	int fd;
 	uint16_t next_id;
 	unsigned in_flight;
-	uint64_t last_us;          /* last answer, or sending after silence */
+	uint64_t last_us; /* last answer, or sending after silence */
 	uint64_t sent_us[65536];
 };
 
@@ -154,7 +175,7 @@ static unsigned port_receive(struct port *p)
 	for (int i = 0; i < n; i++) {
 		if (msg[i].msg_len < DNS_HEADER_LEN)
 			continue;
-		count_answer(buf[i], now_us - p->sent_us[msg_id(buf[i])]);
+		count_answer(buf[i], p->sent_us[msg_id(buf[i])], now_us);
 		if (p->in_flight > 0)
 			p->in_flight--;
 	}
@@ -167,6 +188,7 @@ static void run_udp(void)
 	struct port *ports = calloc(how.sockets, sizeof(*ports));
 	struct pollfd *polls = calloc(how.sockets, sizeof(*polls));
 	unsigned each = how.window / how.sockets ? how.window / how.sockets : 1;
+	unsigned waiting = 0;
 	uint64_t start_us, end_us, now_us;
 
 	if (ports == NULL || polls == NULL)
@@ -177,12 +199,15 @@ static void run_udp(void)
 	}
 	start_us = clock_mono_us();
 	end_us = start_us + (uint64_t)(how.duration_s * 1e6);
-	while ((now_us = clock_mono_us()) < end_us + LOST_AFTER_US / 5) {
-		unsigned moved = 0, budget = how.qps > 0 ? allowed(now_us, start_us) : UINT32_MAX;
+	while ((now_us = clock_mono_us()) < end_us + (waiting ? DRAIN_US : 0)) {
+		unsigned moved = 0, budget = allowed(now_us, start_us);
 
+		waiting = 0;
 		for (unsigned k = 0; k < how.sockets; k++) {
 			struct port *p = &ports[k];
-			unsigned room = how.qps > 0 ? 8 : each > p->in_flight ? each - p->in_flight : 0;
+			unsigned room = how.qps > 0           ? 8
+					: each > p->in_flight ? each - p->in_flight
+							      : 0;
 
 			moved += port_receive(p);
 			if (p->in_flight && now_us > p->last_us + LOST_AFTER_US)
@@ -194,7 +219,12 @@ static void run_udp(void)
 				moved += room;
 				budget -= room;
 			}
+			waiting += p->in_flight;
 		}
+		if (run.answered >= how.count)
+			break;
+		if (run.sent >= how.count && end_us > now_us + LOST_AFTER_US)
+			end_us = now_us + LOST_AFTER_US; /* time for the last answers */
 		if (moved == 0)
 			poll(polls, how.sockets, how.qps > 0 ? 0 : 1);
 	}
@@ -256,6 +286,7 @@ static void conn_send(struct conn *c, unsigned n)
 	uint64_t now_us = clock_mono_us();
 	size_t len = 0, done;
 
+	n = n < left_of_count() ? n : left_of_count();
 	for (unsigned i = 0; i < n && i < 1024; i++) {
 		put_u16(out + len, QUERY_LEN);
 		c->sent_us[c->next_id] = now_us;
@@ -303,7 +334,7 @@ static int conn_receive(struct conn *c)
 		size_t len = get_u16(c->in + at);
 
 		if (len >= DNS_HEADER_LEN) {
-			count_answer(c->in + at + 2, now_us - c->sent_us[msg_id(c->in + at + 2)]);
+			count_answer(c->in + at + 2, c->sent_us[msg_id(c->in + at + 2)], now_us);
 			answers++;
 		}
 		at += len + 2;
@@ -336,21 +367,26 @@ static void run_streams(bool reconnect)
 {
 	struct conn *conns = calloc(how.sockets, sizeof(*conns));
 	int epoll_fd = epoll_create1(0);
-	uint64_t end_us;
+	uint64_t end_us, now_us;
 
 	if (conns == NULL)
 		die("load", "out of memory");
 	end_us = clock_mono_us() + (uint64_t)(how.duration_s * 1e6);
 	for (unsigned i = 0; i < how.sockets; i++)
 		conn_start(&conns[i], epoll_fd);
-	while (clock_mono_us() < end_us) {
+	while (run.answered < how.count && (now_us = clock_mono_us()) < end_us + DRAIN_US) {
 		struct epoll_event ev[BATCH];
 		int n = epoll_wait(epoll_fd, ev, BATCH, 10);
+
+		if (now_us >= end_us && (run.answered >= run.sent || reconnect))
+			break;
 
 		for (int i = 0; i < n; i++) {
 			struct conn *c = ev[i].data.ptr;
 			int answers = conn_receive(c);
 
+			if (now_us >= end_us && answers >= 0)
+				continue; /* only collecting what is on its way */
 			if (answers < 0 || (reconnect && answers > 0)) {
 				conn_close(c);
 				conn_start(c, epoll_fd);
@@ -385,9 +421,10 @@ static void report(double elapsed_s)
 	       (long long)(run.sent - run.answered), (unsigned long long)run.refused,
 	       (double)run.answered / elapsed_s, percentile(0.5), percentile(0.99),
 	       run.answered ? (double)run.sum_us / (double)run.answered : 0,
-	       (unsigned long long)run.rcode[RCODE_NOERROR], (unsigned long long)run.rcode[RCODE_SERVFAIL],
-	       (unsigned long long)run.rcode[RCODE_NXDOMAIN], (unsigned long long)run.rcode[RCODE_REFUSED],
-	       (unsigned long long)other);
+	       (unsigned long long)run.rcode[RCODE_NOERROR],
+	       (unsigned long long)run.rcode[RCODE_SERVFAIL],
+	       (unsigned long long)run.rcode[RCODE_NXDOMAIN],
+	       (unsigned long long)run.rcode[RCODE_REFUSED], (unsigned long long)other);
 }
 
 static void start_tls(void)
@@ -410,10 +447,14 @@ int main(int argc, char **argv)
 	how.unique = cli_number(argc, argv, "unique", 0) != 0;
 	how.duration_s = cli_number(argc, argv, "duration", 5);
 	how.window = (unsigned)cli_number(argc, argv, "window", 1024);
-	how.sockets = (unsigned)cli_number(argc, argv, "sockets", strcmp(mode, "udp") == 0 ? 32 : 64);
+	how.sockets =
+		(unsigned)cli_number(argc, argv, "sockets", strcmp(mode, "udp") == 0 ? 32 : 64);
 	how.in_flight = (unsigned)cli_number(argc, argv, "in-flight", 1);
 	how.sources = (unsigned)cli_number(argc, argv, "sources", 1);
 	how.qps = cli_number(argc, argv, "qps", 0);
+	how.count = (uint64_t)cli_number(argc, argv, "count", 0);
+	if (how.count == 0)
+		how.count = UINT64_MAX;
 	how.prefix = *cli_text(argc, argv, "prefix", "n");
 	run.random = (uint32_t)cli_number(argc, argv, "seed", 2463534242);
 	run.next_name = (uint64_t)cli_number(argc, argv, "first", 0);
@@ -428,6 +469,6 @@ int main(int argc, char **argv)
 			die("--mode", "none of udp, tcp, tcp-connect, dot");
 		run_streams(strcmp(mode, "tcp-connect") == 0);
 	}
-	report((double)(clock_mono_us() - start_us) / 1e6);
+	report(run.answered ? (double)(run.last_us - start_us) / 1e6 : how.duration_s);
 	return 0;
 }
