@@ -85,6 +85,10 @@ $(B)/tools/%: tools/%.c $(B)/libdnsdist.a
 
 tools: $(TOOLS)
 
+# What a query costs against what a packet costs. BENCH passes options, as in BENCH="--rows UDP --repeat 9".
+bench: all
+	$(Q)tools/bench --server $(B)/dnsdist --tools $(B)/tools $(BENCH)
+
 # Pages are made from their sources and the rows of the program.
 MAN_PAGES := $(patsubst man/%.in,$(B)/man/%,$(wildcard man/*.in))
 
