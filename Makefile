@@ -140,9 +140,6 @@ deps:
 deps-test:
 	$(Q)tools/deps tools/packages-test.txt
 
-bench: all
-	$(Q)tools/bench $(B)
-
 # Sanitizers: each build in its folder, without jemalloc, and without the hardening that they replace.
 SANITIZED := $(MAKE) --no-print-directory MALLOC= HARDEN=-fno-omit-frame-pointer LDHARDEN=-Wl,--as-needed
 ASAN      := -fsanitize=address,undefined -fno-sanitize-recover=all
