@@ -41,8 +41,11 @@ struct stream_buffers {
 	unsigned n_spare;
 };
 
+enum stream_phase { STREAM_OPEN, STREAM_CONNECTING, STREAM_HANDSHAKE };
+
 struct stream {
 	struct source source;   /* what epoll knows; fd is -1 when closed */
+	enum stream_phase phase;
 	struct tls_conn *tls;   /* NULL: plain */
 	struct stream_piece *out_first, *out_last;
 	size_t out_len;
@@ -59,6 +62,19 @@ enum stream_result {
 
 void stream_buffers_init(struct stream_buffers *b);
 void stream_buffers_fini(struct stream_buffers *b);
+
+/*
+ * Begins a connection to a server, from its source address and interface, over TLS when it has that, and
+ * watches it for input and output. 0, or a negative errno with s closed.
+ */
+int stream_connect(struct worker *w, struct stream *s, const struct server_fixed *to,
+                   struct tls_session_store *sessions);
+
+/*
+ * One step towards STREAM_OPEN, when epoll said something. STREAM_OK: it is open. A failure before the
+ * phase was STREAM_HANDSHAKE is one of the network.
+ */
+enum stream_result stream_step(struct stream *s);
 
 /* Closes, unwatches and gives back all it holds; harmless when it is closed already. */
 void stream_close(struct worker *w, struct stream_buffers *b, struct stream *s);
