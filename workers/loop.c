@@ -9,6 +9,7 @@
 #include "core/mem.h"
 #include "core/rand.h"
 #include "core/rcu.h"
+#include "core/tls/tls.h"
 #include "workers/loop.h"
 #include "workers/reconcile.h"
 #include "workers/slab.h"
@@ -125,6 +126,7 @@ static void turn_once(struct worker *w)
 			s->ready(w, s, ev->events);
 	}
 	timers_run(&w->timers, w->now_us, w);
+	streams_flush(w);
 	udp_flush(w);
 	if (unlikely(w->upstreams_ended))
 		upstreams_release_ended(w);
@@ -148,6 +150,7 @@ void *worker_main(void *worker)
 	free_later_now(w->turn);
 	pins_fini(&w->pins);
 	rcu_leave();
+	tls_thread_fini();
 	log_queue_attach(NULL);
 	return NULL;
 }

@@ -87,6 +87,7 @@ void worker_end_serving(struct worker *w)
 	udp_listeners_close(w);
 	stream_clients_fini(w);
 	upstreams_fini(w);
+	streams_fini(w);
 	udp_flush(w);
 	timer_stop(&w->clean_timer);
 }
