@@ -117,7 +117,7 @@ static struct addr random_address(unsigned family)
 	if (family == 0) {
 		a.v4.sin_family = AF_INET;
 		a.v4.sin_addr.s_addr = (in_addr_t)((rand() & 3) | (rand() & 0x0301) << 8 |
-						   (rand() & 0x80ff) << 16);
+						   (in_addr_t)(rand() & 0x80ff) << 16);
 		return a;
 	}
 	a.v6.sin6_family = AF_INET6;
