@@ -38,6 +38,12 @@ static size_t remove_expired(struct cache *c, struct shard *sh, struct bucket *b
 	return bucket_is_due(b, *now_s) ? bucket_expire(c, sh, b, *now_s, budget) : 0;
 }
 
+static size_t purge_expired(struct cache *c, struct shard *sh, struct bucket *b, size_t budget,
+			    const void *ctx)
+{
+	return bucket_expire(c, sh, b, *(const uint32_t *)ctx, budget);
+}
+
 static size_t remove_any(struct cache *c, struct shard *sh, struct bucket *b, size_t budget,
 			 const void *ctx)
 {
@@ -125,7 +131,7 @@ size_t cache_purge_expired(struct cache *c, size_t keep, uint32_t now_s)
 	size_t removed = 0;
 
 	for (uint32_t i = 0; i < c->n_shards; i++)
-		removed += each_bucket(c, &c->shards[i], above(c, keep), remove_expired, &now_s);
+		removed += each_bucket(c, &c->shards[i], above(c, keep), purge_expired, &now_s);
 	return removed;
 }
 

@@ -101,10 +101,12 @@ static void set_tag(struct bucket *b, unsigned slot, uint16_t tag)
 }
 
 /*
- * The hint: 4 seconds a unit, so that 16 bits with a sign reach beyond a day. Entries that live
- * longer are put down as due then, which costs one look at them.
+ * The hint: 16 seconds a unit, so that 16 bits with a sign reach six days. Entries that live longer
+ * are put down as due then, which costs one look at them. A bucket that is due and that nobody
+ * looks at for six days more seems not to be due for a while: an expired entry then waits for the
+ * hand, or for a purge, which looks everywhere.
  */
-#define DUE_SHIFT 2
+#define DUE_SHIFT 4
 #define DUE_MAX_S (30000 << DUE_SHIFT)
 
 static void set_due(struct bucket *b, uint32_t due_s)
