@@ -13,9 +13,9 @@
 
 /* How the process came to run this Lua. */
 enum lua_role {
-	LUA_DAEMON,       /* the real thing */
-	LUA_CHECK,        /* --check-config: every socket a no-op */
-	LUA_CLIENT,       /* console client: listeners, servers and certificates are not opened */
+	LUA_DAEMON, /* the real thing */
+	LUA_CHECK,  /* --check-config: every socket a no-op */
+	LUA_CLIENT, /* console client: listeners, servers and certificates are not opened */
 };
 
 /* Sets up the state with all rows. Once. */
@@ -23,8 +23,9 @@ void lua_host_start(enum lua_role role);
 void lua_host_stop(void);
 
 /*
- * Runs the configuration file as one transaction: edits txn, which the caller commits. 0, or -EINVAL
- * with err (file, line, what, nearest name). From lua_host_runtime on, start-up functions refuse.
+ * Runs the configuration file as one transaction: edits txn, which the caller commits. 0, or
+ * -EINVAL with err (file, line, what, nearest name). From lua_host_runtime on, start-up functions
+ * refuse.
  */
 int lua_host_file(const char *path, struct txn *txn, struct err *err);
 void lua_host_runtime(void);
@@ -33,21 +34,33 @@ void lua_host_runtime(void);
 void lua_host_strict(bool on);
 
 /*
- * Runs one line from a console as a transaction of its own: as an expression first, as a statement if
- * that does not parse. Gives the output (free with free()), which begins with "Error: " when it failed;
- * *len may be set. With changed effects the line is kept for delta().
+ * Runs one line from a console as a transaction of its own: as an expression first, as a statement
+ * if that does not parse. Gives the output (free with free()), which begins with "Error: " when it
+ * failed; *len may be set. With changed effects the line is kept for delta().
  */
 char *lua_host_command(const char *line, size_t *len);
 
-/* maintenance() and the callbacks added, as one transaction; errors are logged at most each 61 s. */
+/*
+ * maintenance() and the callbacks added, each a transaction of its own, so that one that fails
+ * undoes only what it did; errors are logged at most each 61 s. Also delivers what getAddressInfo
+ * found.
+ */
 void lua_host_maintenance(void);
 
 void lua_host_exit_callbacks(void);
 
-/* The workers' hooks (workers/workers.h): state-change callbacks, checkFunction, response validator. */
+/* The workers' hooks (workers/workers.h): state-change callbacks, checkFunction, response
+ * validator. */
 void lua_host_server_changed(struct server *s, bool up, bool first);
 bool lua_host_check_function(struct server *s, struct check_question *q);
 bool lua_host_check_validator(struct server *s, const uint8_t *answer, size_t len);
+
+/* What the file asked of the log, over what c already has; strings are lent until lua_host_stop. */
+struct log_config;
+void lua_host_log_config(struct log_config *c, const char *server_id);
+
+/* Linux capabilities (numbers of <linux/capability.h>) that the file wants kept. Lends. */
+const int *lua_host_capabilities(unsigned *n);
 
 /* Interpreter's version for --version: "Lua 5.4.4". */
 const char *lua_host_version(void);
@@ -55,7 +68,8 @@ const char *lua_host_version(void);
 /* True after shutdown() was called. */
 bool lua_host_wants_exit(void);
 
-/* Every function, global and method for completion: visits names such as "addLocal(" and "getPool(". */
+/* Every function, global and method for completion: visits names such as "addLocal(" and
+ * "getPool(". */
 void lua_host_visit_words(void (*visit)(void *ctx, const char *word), void *ctx);
 
 /* Rows for the documentation: visits function, parameters, help, in order of their files. */

@@ -1,0 +1,159 @@
+/* Constants of the configuration language: tables of names and numbers. */
+#include <stdio.h>
+#include <string.h>
+
+#include "console/lua/rows.h"
+#include "console/lua/registry.h"
+
+struct constant {
+	const char *name;
+	int value;
+};
+
+/* clang-format off */
+static const struct constant dnsqtypes[] = {
+	{ "A", 1 }, { "NS", 2 }, { "CNAME", 5 }, { "SOA", 6 }, { "MB", 7 }, { "MG", 8 }, { "MR", 9 },
+	{ "PTR", 12 }, { "HINFO", 13 }, { "MINFO", 14 }, { "MX", 15 }, { "TXT", 16 }, { "RP", 17 },
+	{ "AFSDB", 18 }, { "SIG", 24 }, { "KEY", 25 }, { "AAAA", 28 }, { "LOC", 29 }, { "SRV", 33 },
+	{ "NAPTR", 35 }, { "KX", 36 }, { "CERT", 37 }, { "A6", 38 }, { "DNAME", 39 }, { "OPT", 41 },
+	{ "APL", 42 }, { "DS", 43 }, { "SSHFP", 44 }, { "IPSECKEY", 45 }, { "RRSIG", 46 },
+	{ "NSEC", 47 }, { "DNSKEY", 48 }, { "DHCID", 49 }, { "NSEC3", 50 }, { "NSEC3PARAM", 51 },
+	{ "TLSA", 52 }, { "SMIMEA", 53 }, { "RKEY", 57 }, { "CDS", 59 }, { "CDNSKEY", 60 },
+	{ "OPENPGPKEY", 61 }, { "CSYNC", 62 }, { "ZONEMD", 63 }, { "SVCB", 64 }, { "HTTPS", 65 },
+	{ "HHIT", 67 }, { "BRID", 68 }, { "SPF", 99 }, { "NID", 104 }, { "L32", 105 }, { "L64", 106 },
+	{ "LP", 107 }, { "EUI48", 108 }, { "EUI64", 109 }, { "TKEY", 249 }, { "TSIG", 250 },
+	{ "IXFR", 251 }, { "AXFR", 252 }, { "MAILB", 253 }, { "MAILA", 254 }, { "ANY", 255 },
+	{ "URI", 256 }, { "CAA", 257 }, { "RESINFO", 261 }, { "WALLET", 262 }, { "DLV", 32769 },
+	{ "ADDR", 65400 }, { "ALIAS", 65401 }, { "LUA", 65402 },
+	{ NULL, 0 },
+};
+
+static const struct constant dnsrcodes[] = {
+	{ "NOERROR", 0 }, { "FORMERR", 1 }, { "SERVFAIL", 2 }, { "NXDOMAIN", 3 }, { "NOTIMP", 4 },
+	{ "REFUSED", 5 }, { "YXDOMAIN", 6 }, { "YXRRSET", 7 }, { "NXRRSET", 8 }, { "NOTAUTH", 9 },
+	{ "NOTZONE", 10 }, { "BADVERS", 16 }, { "BADSIG", 16 }, { "BADKEY", 17 }, { "BADTIME", 18 },
+	{ "BADMODE", 19 }, { "BADNAME", 20 }, { "BADALG", 21 }, { "BADTRUNC", 22 },
+	{ "BADCOOKIE", 23 },
+	{ NULL, 0 },
+};
+
+static const struct constant dnsclasses[] = {
+	{ "IN", 1 }, { "CHAOS", 3 }, { "NONE", 254 }, { "ANY", 255 },
+	{ NULL, 0 },
+};
+
+static const struct constant dnsopcodes[] = {
+	{ "Query", 0 }, { "IQuery", 1 }, { "Status", 2 }, { "Notify", 4 }, { "Update", 5 },
+	{ NULL, 0 },
+};
+
+static const struct constant dnssections[] = {
+	{ "Question", 0 }, { "Answer", 1 }, { "Authority", 2 }, { "Additional", 3 },
+	{ NULL, 0 },
+};
+
+static const struct constant ednsoptioncodes[] = {
+	{ "NSID", 3 }, { "DAU", 5 }, { "DHU", 6 }, { "N3U", 7 }, { "ECS", 8 }, { "EXPIRE", 9 },
+	{ "COOKIE", 10 }, { "TCPKEEPALIVE", 11 }, { "PADDING", 12 }, { "CHAIN", 13 },
+	{ "KEYTAG", 14 },
+	{ NULL, 0 },
+};
+
+static const struct constant dnsactions[] = {
+	{ "Drop", 0 }, { "Nxdomain", 1 }, { "Refused", 2 }, { "Spoof", 3 }, { "Allow", 4 },
+	{ "HeaderModify", 5 }, { "Pool", 6 }, { "Delay", 7 }, { "Truncate", 8 }, { "ServFail", 9 },
+	{ "None", 10 }, { "NoOp", 11 }, { "NoRecurse", 12 }, { "SpoofRaw", 13 },
+	{ "SpoofPacket", 14 }, { "SetTag", 15 },
+	{ NULL, 0 },
+};
+
+static const struct constant dnsresponseactions[] = {
+	{ "Allow", 0 }, { "Delay", 1 }, { "Drop", 2 }, { "HeaderModify", 3 }, { "ServFail", 4 },
+	{ "Truncate", 5 }, { "None", 6 },
+	{ NULL, 0 },
+};
+
+/* clang-format on */
+
+static const struct {
+	const char *table;
+	const struct constant *rows;
+} tables[] = {
+	{"DNSQType", dnsqtypes},     {"DNSRCode", dnsrcodes},
+	{"DNSClass", dnsclasses},    {"DNSOpcode", dnsopcodes},
+	{"DNSSection", dnssections}, {"EDNSOptionCode", ednsoptioncodes},
+	{"DNSAction", dnsactions},   {"DNSResponseAction", dnsresponseactions},
+};
+
+/*
+ * Old configurations read types and response codes from a table named dnsdist, and classes from
+ * QClass. __index finds the new place, so that a use can be warned about where it stands.
+ */
+static bool push_constant(lua_State *L, const struct constant *rows, const char *name)
+{
+	for (; rows->name; rows++) {
+		if (strcmp(rows->name, name) == 0) {
+			lua_pushinteger(L, rows->value);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void warn_former(lua_State *L, const char *table, const char *now, const char *name)
+{
+	char old_form[64], new_form[64];
+
+	snprintf(old_form, sizeof(old_form), "%s.%.24s", table, name);
+	snprintf(new_form, sizeof(new_form), "%s.%.24s", now, name);
+	lua_host_former(L, old_form, new_form);
+}
+
+static int index_dnsdist(lua_State *L)
+{
+	const char *name = luaL_tolstring(L, 2, NULL);
+
+	if (push_constant(L, dnsqtypes, name))
+		warn_former(L, "dnsdist", "DNSQType", name);
+	else if (push_constant(L, dnsrcodes, name))
+		warn_former(L, "dnsdist", "DNSRCode", name);
+	else
+		return 0;
+	return 1;
+}
+
+static int index_qclass(lua_State *L)
+{
+	const char *name = luaL_tolstring(L, 2, NULL);
+
+	if (!push_constant(L, dnsclasses, name))
+		return 0;
+	warn_former(L, "QClass", "DNSClass", name);
+	return 1;
+}
+
+static void set_former_table(lua_State *L, const char *name, lua_CFunction index)
+{
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, index);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+	lua_setglobal(L, name);
+}
+
+void lua_constants_setup(lua_State *L)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		lua_newtable(L);
+		for (const struct constant *c = tables[i].rows; c->name; c++) {
+			lua_pushinteger(L, c->value);
+			lua_setfield(L, -2, c->name);
+		}
+		lua_setglobal(L, tables[i].table);
+	}
+	set_former_table(L, "dnsdist", index_dnsdist);
+	set_former_table(L, "QClass", index_qclass);
+	lua_newtable(L);
+	lua_setglobal(L, "pdns_features"); /* none of the features it names is built in */
+}

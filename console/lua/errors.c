@@ -1,0 +1,151 @@
+/* Lua's messages made fit to act on. */
+#include "console/lua/state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+
+struct candidates {
+	const char **names;
+	size_t n, cap;
+};
+
+static void candidate(struct candidates *c, const char *name)
+{
+	if (c->n == c->cap) {
+		c->cap = c->cap ? c->cap * 2 : 256;
+		c->names = mem_realloc(c->names, c->cap, sizeof(*c->names));
+	}
+	c->names[c->n++] = name;
+}
+
+/* Names of globals of this type, lent by the globals' table. */
+static void candidates_of_globals(lua_State *L, int type, struct candidates *c)
+{
+	lua_pushglobaltable(L);
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+		if (lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == type)
+			candidate(c, lua_tostring(L, -2));
+	lua_pop(L, 1);
+}
+
+/*
+ * Lua says "WHERE: attempt to call a nil value (global 'addAclo')"; replaces the part from
+ * "attempt" by our words. True when text was such a message.
+ */
+static bool say_unknown(lua_State *L, const char *message, const char *attempt, const char *word,
+			int type)
+{
+	const char *at = strstr(message, attempt);
+	struct candidates c = {0};
+	const char *name, *end, *nearest;
+	char quoted[128];
+
+	if (at == NULL)
+		return false;
+	name = at + strlen(attempt);
+	end = strchr(name, '\'');
+	if (end == NULL || (size_t)(end - name) >= sizeof(quoted))
+		return false;
+	memcpy(quoted, name, (size_t)(end - name));
+	quoted[end - name] = '\0';
+	candidates_of_globals(L, type, &c);
+	nearest = err_nearest(quoted, c.names, c.n);
+	lua_pushlstring(L, message, (size_t)(at - message));
+	if (nearest)
+		lua_pushfstring(L, "unknown %s '%s' (did you mean '%s'?)", word, quoted, nearest);
+	else
+		lua_pushfstring(L, "unknown %s '%s'", word, quoted);
+	lua_concat(L, 2);
+	free(c.names);
+	return true;
+}
+
+int lua_on_error(lua_State *L)
+{
+	const char *message = lua_tostring(L, 1);
+
+	if (message == NULL) {
+		if (luaL_callmeta(L, 1, "__tostring") && lua_isstring(L, -1))
+			return 1;
+		lua_pushfstring(L, "an error that is %s", lua_value_text(L, 1));
+		return 1;
+	}
+	if (say_unknown(L, message, "attempt to call a nil value (global '", "function",
+			LUA_TFUNCTION) ||
+	    say_unknown(L, message, "attempt to index a nil value (global '", "variable",
+			LUA_TTABLE))
+		return 1;
+	lua_pushvalue(L, 1);
+	return 1;
+}
+
+int lua_host_raise(lua_State *L, const struct err *err)
+{
+	return lua_fail(L, "%s", err->text);
+}
+
+/* The name of the row that runs: its trampoline keeps the row in the first upvalue. */
+static const char *running_row(lua_State *L)
+{
+	const char *const *row = NULL;
+
+	if (lua_type(L, lua_upvalueindex(1)) == LUA_TLIGHTUSERDATA)
+		row = lua_touserdata(L, lua_upvalueindex(1));
+	return row ? *row : NULL;
+}
+
+static void vformat(lua_State *L, char text[static sizeof(struct err)], const char *fmt,
+		    va_list args)
+{
+	const char *row = running_row(L);
+	int at = row ? snprintf(text, sizeof(struct err), "%s: ", row) : 0;
+
+	vsnprintf(text + at, sizeof(struct err) - (size_t)at, fmt, args);
+}
+
+int lua_fail(lua_State *L, const char *fmt, ...)
+{
+	char text[sizeof(struct err)];
+	va_list args;
+
+	va_start(args, fmt);
+	vformat(L, text, fmt, args);
+	va_end(args);
+	return luaL_error(L, "%s", text);
+}
+
+static void say(lua_State *L, enum log_level level, const char *fmt, va_list args)
+{
+	char text[sizeof(struct err)];
+
+	vformat(L, text, fmt, args);
+	luaL_where(L, 1);
+	if (host.to_buffer)
+		lua_host_printf("%s\n", text);
+	else
+		log_line(level, "setup", "%s%s", lua_tostring(L, -1), text);
+	lua_pop(L, 1);
+}
+
+void lua_complain(lua_State *L, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(L, LOG_LEVEL_ERROR, fmt, args);
+	va_end(args);
+}
+
+void lua_warn(lua_State *L, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	say(L, LOG_LEVEL_WARNING, fmt, args);
+	va_end(args);
+}

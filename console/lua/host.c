@@ -1,0 +1,330 @@
+#include "console/lua/state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "console/config.h"
+#include "console/lua/metrics.h"
+#include "workers/workers.h"
+#include "core/mem.h"
+
+struct host host;
+
+void lua_host_start(enum lua_role role)
+{
+	host = (struct host){.role = role, .L = luaL_newstate()};
+	if (host.L == NULL)
+		abort();
+	luaL_openlibs(host.L);
+	lua_compat_register(host.L);
+	lua_rows_register(host.L);
+}
+
+void lua_host_stop(void)
+{
+	if (host.L == NULL)
+		return;
+	lua_resolver_stop();
+	lua_delta_free();
+	lua_former_stop();
+	lua_log_stop();
+	metric_reset();
+	lua_close(host.L);
+	free(host.out);
+	free(host.deferred);
+	host = (struct host){0};
+}
+
+struct txn *lua_host_txn(void)
+{
+	assert(host.txn);
+	return host.txn;
+}
+
+bool lua_host_has_txn(void)
+{
+	return host.txn != NULL;
+}
+
+enum lua_role lua_host_role(void)
+{
+	return host.role;
+}
+
+bool lua_host_is_startup(void)
+{
+	return !host.runtime;
+}
+
+void lua_host_runtime(void)
+{
+	host.runtime = true;
+}
+
+void lua_host_strict(bool on)
+{
+	host.strict = on;
+}
+
+bool lua_host_wants_exit(void)
+{
+	return host.wants_exit;
+}
+
+const char *lua_host_version(void)
+{
+	return LUA_RELEASE;
+}
+
+static void out_append(const char *text, size_t len)
+{
+	if (host.out_len + len + 1 > host.out_cap) {
+		host.out_cap = (host.out_len + len + 1) * 2;
+		host.out = mem_realloc(host.out, host.out_cap, 1);
+	}
+	memcpy(host.out + host.out_len, text, len);
+	host.out_len += len;
+}
+
+void lua_host_write(const char *text, size_t len)
+{
+	if (host.to_buffer)
+		out_append(text, len);
+	else
+		fwrite(text, 1, len, stdout);
+}
+
+void lua_host_printf(const char *fmt, ...)
+{
+	char small[1024];
+	char *text = small;
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(small, sizeof(small), fmt, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	if ((size_t)len >= sizeof(small)) {
+		text = mem_alloc((size_t)len + 1);
+		va_start(args, fmt);
+		vsnprintf(text, (size_t)len + 1, fmt, args);
+		va_end(args);
+	}
+	lua_host_write(text, (size_t)len);
+	if (text != small)
+		free(text);
+}
+
+int lua_host_call(lua_State *L, int n_args, int n_results, struct err *err)
+{
+	int at = lua_gettop(L) - n_args;
+
+	lua_pushcfunction(L, lua_on_error);
+	lua_insert(L, at);
+	if (lua_pcall(L, n_args, n_results, at) == LUA_OK) {
+		lua_remove(L, at);
+		return 0;
+	}
+	err_set(err, "%s", lua_tostring(L, -1));
+	lua_settop(L, at - 1);
+	return -EINVAL;
+}
+
+void lua_host_defer(struct server *s, void (*run)(struct server *, bool), bool value)
+{
+	host.deferred = mem_realloc(host.deferred, host.n_deferred + 1, sizeof(*host.deferred));
+	host.deferred[host.n_deferred++] =
+		(struct lua_deferred){.server = server_ref(s), .run = run, .value = value};
+}
+
+static void end_deferred(bool run)
+{
+	for (unsigned i = 0; i < host.n_deferred; i++) {
+		struct lua_deferred *d = &host.deferred[i];
+
+		if (run)
+			d->run(d->server, d->value);
+		server_unref(d->server);
+	}
+	host.n_deferred = 0;
+}
+
+int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
+{
+	bool changed = txn_changed(txn);
+	int rc = 0;
+
+	if (commit)
+		rc = txn_commit(txn, err);
+	else
+		txn_drop(txn);
+	if (commit && rc == 0 && changed && host.runtime)
+		workers_wake();
+	end_deferred(commit && rc == 0);
+	return rc;
+}
+
+int lua_host_call_txn(lua_State *L, int n_args, struct err *err)
+{
+	struct txn *txn;
+	int rc;
+
+	if (host.txn)
+		return lua_host_call(L, n_args, 0, err);
+	txn = host.txn = txn_begin();
+	rc = lua_host_call(L, n_args, 0, err);
+	host.txn = NULL;
+	if (rc < 0) {
+		lua_host_end_txn(txn, false, NULL);
+		return rc;
+	}
+	return lua_host_end_txn(txn, true, err);
+}
+
+/* Modules beside the configuration file are found by require(). */
+static void add_module_path(lua_State *L, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t dir_len = slash ? (size_t)(slash - path) : 1;
+	const char *dir = slash ? path : ".";
+
+	lua_getglobal(L, "package");
+	lua_pushlstring(L, dir, dir_len);
+	lua_pushliteral(L, "/?.lua;");
+	lua_getfield(L, -3, "path");
+	lua_concat(L, 3);
+	lua_setfield(L, -2, "path");
+	lua_pop(L, 1);
+}
+
+int lua_host_file(const char *path, struct txn *txn, struct err *err)
+{
+	lua_State *L = host.L;
+	int rc = -EINVAL;
+
+	host.txn = txn;
+	host.key_given = TXN_READ(txn, CONSOLE, console_config)->has_key;
+	add_module_path(L, path);
+	if (lua_compat_load_file(L, path) != LUA_OK) {
+		err_set(err, "%s", lua_tostring(L, -1));
+		lua_pop(L, 1);
+	} else {
+		rc = lua_host_call(L, 0, 0, err);
+	}
+	host.txn = NULL;
+	end_deferred(false); /* at start-up nothing waits for a commit: see server_methods.c */
+	fflush(stdout);
+	return rc;
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* {name = number} as a JSON object, keys sorted. False: something in it is no such pair. */
+static bool print_numbers(lua_State *L, int index)
+{
+	size_t n = 0;
+	const char **keys = NULL;
+
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+		if (lua_type(L, -2) != LUA_TSTRING || !lua_isnumber(L, -1)) {
+			lua_pop(L, 2);
+			free(keys);
+			return false;
+		}
+		keys = mem_realloc(keys, n + 1, sizeof(*keys));
+		keys[n++] = lua_tostring(L, -2);
+	}
+	if (n > 0)
+		qsort(keys, n, sizeof(*keys), compare_words);
+	lua_host_printf("{");
+	for (size_t i = 0; i < n; i++) {
+		lua_getfield(L, index, keys[i]);
+		lua_host_printf("%s\"%s\": %.17g", i ? ", " : "", keys[i], lua_tonumber(L, -1));
+		lua_pop(L, 1);
+	}
+	lua_host_printf("}\n");
+	free(keys);
+	return true;
+}
+
+/* What the command returned, on top of the stack, in place of what it printed. */
+static void print_result(lua_State *L)
+{
+	int at = lua_gettop(L);
+
+	if (lua_isnil(L, at))
+		return;
+	host.out_len = 0;
+	if (lua_isnumber(L, at) || lua_isstring(L, at) || lua_object_test(L, at, &lua_server) ||
+	    lua_object_test(L, at, &lua_client_state)) {
+		size_t len;
+		const char *text = luaL_tolstring(L, at, &len);
+
+		lua_host_write(text, len);
+		lua_host_printf("\n");
+	} else if (!lua_istable(L, at) || !print_numbers(L, at)) {
+		host.out_len = 0;
+		lua_host_printf("Command returned an object we can't print: %s, %s\n",
+				luaL_typename(L, at), luaL_tolstring(L, at, NULL));
+	}
+}
+
+/* The command line is at index 1, and at 2 whether it turned out to be a statement is left. */
+static int evaluate(lua_State *L)
+{
+	bool *statement = lua_touserdata(L, 2);
+	size_t len;
+	const char *line;
+
+	lua_pushliteral(L, "return ");
+	lua_pushvalue(L, 1);
+	lua_concat(L, 2);
+	line = lua_tolstring(L, -1, &len);
+	if (lua_compat_load(L, line, len, "=console") != LUA_OK) {
+		*statement = true;
+		line = lua_tolstring(L, 1, &len);
+		if (lua_compat_load(L, line, len, "=console") != LUA_OK)
+			return lua_error(L);
+	}
+	lua_call(L, 0, 1);
+	print_result(L);
+	return 0;
+}
+
+char *lua_host_command(const char *line, size_t *len)
+{
+	bool statement = false;
+	struct err err;
+	char *text;
+	int rc;
+
+	host.out_len = 0;
+	host.to_buffer = true;
+	host.changed = false;
+	lua_pushcfunction(host.L, evaluate);
+	lua_pushstring(host.L, line);
+	lua_pushlightuserdata(host.L, &statement);
+	rc = lua_host_call_txn(host.L, 2, &err);
+	if (rc < 0) {
+		host.out_len = 0;
+		lua_host_printf("Error: %s\n", err.text);
+	} else if (host.changed || (statement && line[strspn(line, " \t\r\n")] != '\0')) {
+		lua_delta_add(line);
+	}
+	host.to_buffer = false;
+	out_append("", 1);
+	text = host.out;
+	if (len)
+		*len = host.out_len - 1;
+	host.out = NULL;
+	host.out_len = host.out_cap = 0;
+	fflush(stdout);
+	return text;
+}

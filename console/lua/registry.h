@@ -1,0 +1,17 @@
+/* What the files of console/lua/ give to registry.c: their rows, and what makes other globals. */
+#ifndef CONSOLE_LUA_REGISTRY_H
+#define CONSOLE_LUA_REGISTRY_H
+
+#include "console/lua/rows.h"
+
+extern const struct lua_function acl_functions[], address_functions[], cache_functions[],
+	callback_functions[], console_functions[], help_functions[], listen_functions[],
+	log_functions[], metric_functions[], misc_functions[], name_functions[], net_functions[],
+	option_functions[], pool_functions[], resolve_functions[], server_functions[],
+	setting_functions[], setting_other_functions[], show_functions[], show_latency_functions[],
+	show_tcp_functions[], stats_functions[];
+
+void lua_constants_setup(lua_State *L);
+void lua_policies_setup(lua_State *L);
+
+#endif

@@ -1,0 +1,72 @@
+/* The host's own state, for host.c, callbacks.c, rows.c and the compatibility files; others use
+ * rows.h. */
+#ifndef CONSOLE_LUA_STATE_H
+#define CONSOLE_LUA_STATE_H
+
+#include "console/lua/rows.h"
+
+struct host {
+	lua_State *L;
+	enum lua_role role;
+	bool runtime;   /* start-up is over */
+	bool to_buffer; /* output is kept for a console; else it goes to stdout */
+	bool strict;    /* setStrictOptions(true) */
+	bool key_given; /* the command line gave the console a key before the file ran */
+	bool changed;   /* a row with side effects was called since the command began */
+	bool wants_exit;
+	struct txn *txn; /* of the Lua that runs; NULL: none runs */
+	char *out;       /* octets of output, not terminated */
+	size_t out_len, out_cap;
+	struct lua_deferred *deferred;
+	unsigned n_deferred;
+};
+
+extern struct host host;
+
+/*
+ * Runs the function and arguments on the stack (n_args above it) under pcall with lua_on_error,
+ * which makes messages readable. Pops them; 0 with n_results on the stack, or -EINVAL with err set.
+ */
+int lua_host_call(lua_State *L, int n_args, int n_results, struct err *err);
+
+/*
+ * The same as a transaction of its own, results thrown away; inside a running transaction it joins
+ * that. -EINVAL with err set: nothing of it took place.
+ */
+int lua_host_call_txn(lua_State *L, int n_args, struct err *err);
+
+/* Ends a transaction: commits and runs what was deferred, or drops both. Takes txn. */
+int lua_host_end_txn(struct txn *txn, bool commit, struct err *err);
+
+/* console/lua/errors.c: message handler of pcall. */
+int lua_on_error(lua_State *L);
+
+/* console/lua/compat.c: what Lua 5.1 and LuaJIT had and 5.4 has not. */
+void lua_compat_register(lua_State *L);
+void lua_compat_bit_register(lua_State *L); /* console/lua/compat_bit.c */
+
+/* console/lua/compat_format.c: numbers as text the way Lua 5.1 wrote them. */
+void lua_compat_format_register(lua_State *L);
+void lua_compat_push_number_text(lua_State *L, int i);
+
+/* console/lua/compat_source.c */
+void lua_compat_source_register(lua_State *L);
+
+/*
+ * console/lua/compat_source.c: loads a chunk as lua_load does (LUA_OK, or a code with a message on
+ * the stack), with what old dialects need done to it and better words for what can't be read.
+ */
+int lua_compat_load(lua_State *L, const char *text, size_t len, const char *chunk_name);
+int lua_compat_load_file(lua_State *L, const char *path);
+
+/* console/lua/console_fns.c: keeps a line for delta(). */
+void lua_delta_add(const char *line);
+void lua_delta_free(void);
+
+void lua_resolver_poll(
+	void); /* console/lua/resolve.c: answers of getAddressInfo that have arrived */
+void lua_resolver_stop(void);
+void lua_former_stop(void); /* console/lua/former.c: forgets where it warned */
+void lua_log_stop(void);    /* console/lua/log_fns.c: forgets what the file asked of the log */
+
+#endif
