@@ -1,0 +1,100 @@
+/* The token bucket, on a clock of our own. Threads: test_mt_limiter.c. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "pools/limiter.h"
+
+#define SECOND UINT64_C(1000000)
+
+static uint32_t take_all(_Atomic uint64_t *bucket, uint32_t rate, uint32_t burst, uint64_t now_us)
+{
+	uint32_t n = 0;
+
+	while (limiter_take(bucket, rate, burst, now_us))
+		n++;
+	return n;
+}
+
+static const struct {
+	const char *label;
+	uint32_t rate, burst;
+	uint64_t begin_us, wait_us;
+	uint32_t want; /* tokens after the wait; the burst comes first, always */
+} waits[] = {
+	{"at once nothing more", 10, 10, 1, 0, 0},
+	{"a token short of a microsecond", 10, 10, SECOND, 99999, 0},
+	{"a token exactly", 10, 10, SECOND, 100000, 1},
+	{"a second", 10, 10, SECOND, SECOND, 10},
+	{"no more than the burst", 10, 3, SECOND, 100 * SECOND, 3},
+	{"burst larger than rate", 10, 50, SECOND, 2 * SECOND, 20},
+	{"a clock just started", 1, 1000000, 1, SECOND, 1},
+	{"an old clock", 1000, 1000, UINT64_C(3000000000000000), SECOND, 1000},
+	{"the highest rate", 1000000, 1000000, SECOND, 1, 1},
+	{"a rate that does not divide a second", 3, 3, SECOND, SECOND + 1, 3},
+};
+
+static void bucket_starts_full_and_refills_at_its_rate(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+		_Atomic uint64_t bucket = 0;
+		uint32_t first =
+			take_all(&bucket, waits[i].rate, waits[i].burst, waits[i].begin_us);
+		uint32_t then = take_all(&bucket, waits[i].rate, waits[i].burst,
+					 waits[i].begin_us + waits[i].wait_us);
+
+		if (first != waits[i].burst || then != waits[i].want)
+			fail_msg("%s: %u, then %u, want %u", waits[i].label, first, then,
+				 waits[i].want);
+	}
+}
+
+static void looking_takes_nothing(void **state)
+{
+	_Atomic uint64_t bucket = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(limiter_has(&bucket, 1, 1, SECOND));
+	assert_true(limiter_take(&bucket, 1, 1, SECOND));
+	assert_false(limiter_has(&bucket, 1, 1, SECOND));
+	assert_false(limiter_has(&bucket, 1, 1, 2 * SECOND - 1));
+	assert_true(limiter_has(&bucket, 1, 1, 2 * SECOND));
+}
+
+static void nothing_is_lost_in_small_steps(void **state)
+{
+	_Atomic uint64_t bucket = 0;
+	uint32_t n = 0;
+
+	(void)state;
+	take_all(&bucket, 7777, 100, SECOND);
+	for (uint64_t us = 0; us < 10 * SECOND; us += 13)
+		n += limiter_take(&bucket, 7777, 100, SECOND + us);
+	assert_in_range(n, 77770 - 77770 / 3000, 77770);
+}
+
+static void an_earlier_clock_gives_nothing(void **state)
+{
+	_Atomic uint64_t bucket = 0;
+
+	(void)state;
+	assert_int_equal(take_all(&bucket, 1000, 10, 5 * SECOND), 10);
+	assert_int_equal(take_all(&bucket, 1000, 10, 4 * SECOND), 0);
+	assert_int_equal(take_all(&bucket, 1000, 10, 5 * SECOND + 3000), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bucket_starts_full_and_refills_at_its_rate),
+		cmocka_unit_test(looking_takes_nothing),
+		cmocka_unit_test(nothing_is_lost_in_small_steps),
+		cmocka_unit_test(an_earlier_clock_gives_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
