@@ -9,30 +9,12 @@
 /* Comparing works in words and may look 7 octets behind the key's end. */
 #define KEY_SLOP 8
 
-#define OPT_FIXED \
-	11 /* owner, type, payload, extended rcode, version, flags, length: RFC 6891 6.1.2 */
-
-/*
- * Eight octets to lower case at once: bit 7 of each octet is set where 'A' <= octet <= 'Z', and
- * becomes the bit that tells the cases apart. The lengths of labels are at most 63 and so stay as
- * they are.
- */
-static inline uint64_t lower8(uint64_t v)
-{
-	const uint64_t ones = 0x0101010101010101ull;
-	uint64_t low = v & 0x7f * ones;
-	uint64_t from_a = low + (0x80 - 'A') * ones;
-	uint64_t past_z = low + (0x80 - 'Z' - 1) * ones;
-
-	return v | ((from_a & ~past_z & ~v & 0x80 * ones) >> 2);
-}
-
 static inline void copy_lower8(uint8_t *out, const uint8_t *in)
 {
 	uint64_t v;
 
 	memcpy(&v, in, 8);
-	v = lower8(v);
+	v = name_lower8(v);
 	memcpy(out, &v, 8);
 }
 

@@ -1,8 +1,6 @@
 /* Messages of our own making: an answer cut down, an answer without records, a query. */
 #include "core/dns/message.h"
 
-#define OPT_FIXED 11 /* an OPT record without options (RFC 6891 6.1.2) */
-
 /* The counts of a message that has its first question and this many additional records. */
 static void set_counts(uint8_t *msg, const struct question *q, unsigned additional)
 {

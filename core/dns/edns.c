@@ -2,7 +2,6 @@
  * 7871). */
 #include "core/dns/edit.h"
 
-#define OPT_FIXED      11 /* owner, type, class, TTL, length (RFC 6891 6.1.2) */
 #define OPTION_FIXED   4
 #define ECS_FIXED      4 /* family, two prefix lengths */
 #define ECS_OPTION_MAX (OPTION_FIXED + ECS_FIXED + 16)

@@ -1,9 +1,6 @@
 /* Whole messages: the question, the OPT record, and what a cache asks of an answer. */
 #include "core/dns/record.h"
 
-/* Owner (the root), type, class, TTL and length: an OPT record without options (RFC 6891 6.1.2). */
-#define OPT_MIN 11
-
 int msg_question(const uint8_t *msg, size_t len, struct question *q)
 {
 	struct wire_rd r = {.pos = msg + DNS_HEADER_LEN, .end = msg + len};
@@ -17,7 +14,7 @@ int msg_question(const uint8_t *msg, size_t len, struct question *q)
 	return r.bad ? -EBADMSG : 0;
 }
 
-/* The fields of the OPT record at this offset, whose options end before `end`. */
+/* The fields of the OPT record of len octets at this offset. */
 static void opt_fields(const uint8_t *msg, size_t at, size_t len, struct opt *opt)
 {
 	const uint8_t *p = msg + at;
@@ -35,7 +32,7 @@ static int opt_take(const uint8_t *msg, const struct record *rec, struct opt *op
 {
 	if (opt->at != 0 || msg[rec->at] != 0)
 		return -EBADMSG;
-	opt_fields(msg, rec->at, (size_t)OPT_MIN + rec->rdata_len, opt);
+	opt_fields(msg, rec->at, (size_t)OPT_FIXED + rec->rdata_len, opt);
 	return 0;
 }
 
@@ -66,10 +63,10 @@ int msg_opt(const uint8_t *msg, size_t len, const struct question *q, struct opt
 	memset(opt, 0, sizeof(*opt));
 	if (memcmp(counts, no_record, sizeof(no_record)) == 0)
 		return 0;
-	if (unlikely(memcmp(counts, only_opt, sizeof(only_opt)) != 0 || len - q->end < OPT_MIN ||
+	if (unlikely(memcmp(counts, only_opt, sizeof(only_opt)) != 0 || len - q->end < OPT_FIXED ||
 		     p[0] != 0 || get_u16(p + 1) != TYPE_OPT))
 		return opt_walk(msg, len, q, opt);
-	n = OPT_MIN + (size_t)get_u16(p + 9);
+	n = OPT_FIXED + (size_t)get_u16(p + 9);
 	if (n > len - q->end)
 		return -EBADMSG;
 	opt_fields(msg, q->end, n, opt);

@@ -16,6 +16,9 @@ struct question {
  */
 int msg_question(const uint8_t *msg, size_t len, struct question *q);
 
+/* Octets of an OPT record without options: owner (the root), type, class, TTL, length (RFC 6891 6.1.2). */
+#define OPT_FIXED 11
+
 /* Where the OPT record of a message is (RFC 6891 6.1.1). */
 struct opt {
 	uint16_t at;       /* offset of its owner name (one zero octet); 0: there is none */

@@ -1,8 +1,6 @@
 /* Domain names on the wire: reading, comparing, and their case. The text form is in text.c. */
 #include "core/dns/name.h"
 
-#define REPEAT(octet) (0x0101010101010101u * (octet))
-
 /* Of the two top bits of a label's first octet, 11 is a pointer and 01, 10 are not in use (RFC
  * 1035 4.1.4). */
 #define POINTER 0xc0
@@ -23,20 +21,6 @@ static inline uint64_t load4(const uint8_t *p)
 	return v;
 }
 
-/*
- * Eight octets at once: bit 7 of each octet of up to_z + 0x80 - 'A' says "at least A", the other
- * sum "above Z"; where they differ and the octet is ASCII, bit 5 makes it lower case. Length octets
- * stay as they are, since 63 is below 'A'.
- */
-static inline uint64_t lower8(uint64_t v)
-{
-	uint64_t low7 = v & REPEAT(0x7f);
-	uint64_t from_a = low7 + REPEAT(0x80 - 'A');
-	uint64_t past_z = low7 + REPEAT(0x7f - 'Z');
-
-	return v | ((from_a ^ past_z) & ~v & REPEAT(0x80)) >> 2;
-}
-
 /* Up to seven octets as one number, without a loop: two loads that overlap, or three octets. */
 static inline uint64_t load_short(const uint8_t *p, size_t len)
 {
@@ -49,7 +33,7 @@ static inline uint64_t load_short(const uint8_t *p, size_t len)
 
 static inline void lower_short(uint8_t *out, const uint8_t *in, size_t len)
 {
-	uint64_t v = lower8(load_short(in, len));
+	uint64_t v = name_lower8(load_short(in, len));
 	uint32_t half;
 
 	if (len >= 4) {
@@ -74,10 +58,10 @@ void name_lower(uint8_t *out, const uint8_t *in, size_t len)
 	}
 	/* The last eight overlap what was done before; lower case twice is lower case. */
 	for (size_t i = 0; i < len - sizeof(v); i += sizeof(v)) {
-		v = lower8(load8(in + i));
+		v = name_lower8(load8(in + i));
 		memcpy(out + i, &v, sizeof(v));
 	}
-	v = lower8(load8(in + len - sizeof(v)));
+	v = name_lower8(load8(in + len - sizeof(v)));
 	memcpy(out + len - sizeof(v), &v, sizeof(v));
 }
 
@@ -86,12 +70,12 @@ bool name_equal(const uint8_t *a, const uint8_t *b, size_t len)
 	uint64_t diff = 0;
 
 	if (len < sizeof(diff))
-		return lower8(load_short(a, len)) == lower8(load_short(b, len));
+		return name_lower8(load_short(a, len)) == name_lower8(load_short(b, len));
 	for (size_t i = 0; i < len - sizeof(diff); i += sizeof(diff))
-		diff |= lower8(load8(a + i)) ^ lower8(load8(b + i));
+		diff |= name_lower8(load8(a + i)) ^ name_lower8(load8(b + i));
 	a += len - sizeof(diff);
 	b += len - sizeof(diff);
-	return (diff | (lower8(load8(a)) ^ lower8(load8(b)))) == 0;
+	return (diff | (name_lower8(load8(a)) ^ name_lower8(load8(b)))) == 0;
 }
 
 bool name_is_under(const uint8_t *name, size_t len, const uint8_t *suffix, size_t suffix_len)

@@ -24,6 +24,21 @@ size_t rd_name_len(struct wire_rd *r);
  */
 size_t rd_name_compressed(struct wire_rd *r, const uint8_t *msg, uint8_t *out);
 
+/*
+ * Eight octets to lower case at once: bit 7 of each octet of from_a says "at least A", of past_z "above
+ * Z"; where they differ and the octet is ASCII, bit 5 makes it lower case. Length octets stay as they
+ * are, since 63 is below 'A'.
+ */
+static inline uint64_t name_lower8(uint64_t v)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t low7 = v & ones * 0x7f;
+	uint64_t from_a = low7 + ones * (0x80 - 'A');
+	uint64_t past_z = low7 + ones * (0x7f - 'Z');
+
+	return v | ((from_a ^ past_z) & ~v & ones * 0x80) >> 2;
+}
+
 /* Lower case of ASCII letters only, octet by octet; len counts. in may be out. */
 void name_lower(uint8_t *out, const uint8_t *in, size_t len);
 
