@@ -130,6 +130,7 @@ struct upstream {
 	struct udp_upstream *udp;       /* workers/udp_upstream.c */
 	struct stream_upstream *stream; /* workers/stream_upstream.c */
 	struct probe *probe;            /* workers/probe.c; only in the worker that owns its checks */
+	unsigned lazy_good;             /* outcomes that the owner of its checks has not been told, see probe_query_result */
 };
 
 /* Found or made. Never NULL; its sockets open with the first query that needs them. */
@@ -202,8 +203,6 @@ static inline unsigned probe_owner(const struct worker *w, const struct server *
 /* The inbox of a worker, for mails between workers; owner of run() is its struct worker. */
 struct mailbox *workers_inbox(unsigned worker);
 
-/* One probe over the paths of ordinary queries: upstream_send with q->is_probe and this transport. */
-extern const struct transport probe_transport;
 extern const struct transport udp_transport;
 
 #endif
