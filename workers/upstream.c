@@ -14,10 +14,15 @@ static void upstream_follow(struct worker *w, struct upstream *up, const struct 
 {
 	static char no_name[] = "";
 
-	if (def != NULL) {
-		up->last_def = *def;
-		up->last_def.name = no_name;
-	}
+	if (def != NULL) /* field by field: the count of references is the control thread's */
+		up->last_def = (struct server_def){
+			.name = no_name,
+			.weight = def->weight,
+			.order = def->order,
+			.qps = def->qps,
+			.force = def->force,
+			.health = def->health,
+		};
 	up->def = def ? def : &up->last_def;
 	up->removed = def == NULL;
 	if (up->removed && up->in_flight == 0)
