@@ -15,7 +15,7 @@ static void truncate(struct query *q)
 	}
 	has_opt = msg_opt(q->answer, q->answer_len, &q->question, &opt) == 0 && opt.at != 0;
 	q->answer_len = (uint32_t)msg_truncate(q->answer, q->answer_len, &q->question,
-	                                       has_opt ? &opt : NULL);
+					       has_opt ? &opt : NULL);
 }
 
 void answer_fit(struct query *q)
@@ -28,14 +28,16 @@ static void restore_flags(struct query *q)
 {
 	uint16_t clients = DNS_RD | DNS_CD;
 
-	msg_set_flags(q->answer, (uint16_t)((msg_flags(q->answer) & ~clients) | (q->flags & clients)));
+	msg_set_flags(q->answer,
+		      (uint16_t)((msg_flags(q->answer) & ~clients) | (q->flags & clients)));
 }
 
 /* The question of an answer that fits is as long as the query's, see upstream_answer_fits. */
 static void restore_case(struct query *q)
 {
 	if (msg_qdcount(q->answer) == 1)
-		memcpy(q->answer + DNS_HEADER_LEN, q->packet + DNS_HEADER_LEN, q->question.name_len);
+		memcpy(q->answer + DNS_HEADER_LEN, q->packet + DNS_HEADER_LEN,
+		       q->question.name_len);
 }
 
 /* Whether the server says that its answer is good for every subnet. */
@@ -101,15 +103,16 @@ void answer_self(struct worker *w, struct query *q, unsigned rcode)
 	q->answer_stays = true;
 	if (msg_qdcount(q->packet) == 0) {
 		memset(q->packet + 6, 0, DNS_HEADER_LEN - 6);
-		msg_set_flags(q->packet, (uint16_t)(DNS_QR | (q->flags & (DNS_OPCODE_MASK | DNS_RD | DNS_CD)) |
-		                                    (q->flags & DNS_RD ? DNS_RA : 0) | rcode));
+		msg_set_flags(q->packet,
+			      (uint16_t)(DNS_QR | (q->flags & (DNS_OPCODE_MASK | DNS_RD | DNS_CD)) |
+					 (q->flags & DNS_RD ? DNS_RA : 0) | rcode));
 		q->answer_len = DNS_HEADER_LEN;
 		return;
 	}
 	msg_set_id(q->packet, q->id);
 	q->answer_len = (uint32_t)msg_answer_empty(q->packet, q->len, q->cap, &q->question, rcode,
-	                                           with_opt ? &q->opt : NULL,
-	                                           (uint16_t)s->payload_size_self_generated);
+						   with_opt ? &q->opt : NULL,
+						   (uint16_t)s->payload_size_self_generated);
 	restore_flags(q);
 	answer_fit(q);
 }

@@ -13,11 +13,11 @@
 
 void frontend_options_default(struct frontend_options *o)
 {
-	*o = (struct frontend_options){ .enable_proxy_protocol = true };
+	*o = (struct frontend_options){.enable_proxy_protocol = true};
 }
 
 static struct frontend *frontend_new(const struct addr *addr, enum proto proto,
-                                     const struct frontend_options *o)
+				     const struct frontend_options *o)
 {
 	struct frontend *f = mem_lines(sizeof(*f));
 
@@ -99,7 +99,7 @@ void frontends_register(void)
 }
 
 static void add(struct frontends *f, const struct addr *addr, enum proto proto,
-                const struct frontend_options *o)
+		const struct frontend_options *o)
 {
 	f->list = mem_realloc(f->list, f->n + 1, sizeof(struct frontend *));
 	f->list[f->n] = frontend_new(addr, proto, o);
@@ -108,7 +108,7 @@ static void add(struct frontends *f, const struct addr *addr, enum proto proto,
 }
 
 int frontends_add_local(struct frontends *f, const struct addr *addr,
-                        const struct frontend_options *o, struct err *err)
+			const struct frontend_options *o, struct err *err)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -120,9 +120,9 @@ int frontends_add_local(struct frontends *f, const struct addr *addr,
 			continue;
 		if (!o->reuse_port || !other->options.reuse_port)
 			return err_set(err,
-			               "listener %s is there already: give it once, or with "
-			               "reusePort=true each time",
-			               addr_text_port(addr, text));
+				       "listener %s is there already: give it once, or with "
+				       "reusePort=true each time",
+				       addr_text_port(addr, text));
 	}
 	add(f, addr, PROTO_UDP, o);
 	add(f, addr, PROTO_TCP, o);
@@ -233,8 +233,8 @@ int frontends_bind(const struct frontends *f, unsigned n_workers, struct err *er
 
 		if (rc < 0) {
 			err_set(err, "can't listen on %s over %s: %s",
-			        addr_text_port(&fe->addr, text),
-			        fe->proto == PROTO_UDP ? "UDP" : "TCP", strerror(-rc));
+				addr_text_port(&fe->addr, text),
+				fe->proto == PROTO_UDP ? "UDP" : "TCP", strerror(-rc));
 			return rc;
 		}
 	}

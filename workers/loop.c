@@ -32,14 +32,14 @@ struct turn {
 
 int worker_watch(struct worker *w, struct source *s, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = s };
+	struct epoll_event ev = {.events = events, .data.ptr = s};
 
 	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, s->fd, &ev) < 0 ? -errno : 0;
 }
 
 int worker_rewatch(struct worker *w, struct source *s, uint32_t events)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = s };
+	struct epoll_event ev = {.events = events, .data.ptr = s};
 
 	return epoll_ctl(w->epoll_fd, EPOLL_CTL_MOD, s->fd, &ev) < 0 ? -errno : 0;
 }
@@ -77,8 +77,9 @@ static void inbox_ready(struct worker *w, struct source *s, uint32_t events)
 }
 
 /*
- * A worker that was busy a turn ago does not rest: it asks for what is there, and only announces that
- * it holds no pointer. Going offline and back costs two fences, which a full batch need not pay.
+ * A worker that was busy a turn ago does not rest: it asks for what is there, and only announces
+ * that it holds no pointer. Going offline and back costs two fences, which a full batch need not
+ * pay.
  */
 static void wait_events(struct worker *w)
 {
@@ -161,7 +162,7 @@ static int open_inbox(struct worker *w)
 
 	if (rc < 0)
 		return rc;
-	w->inbox_source = (struct source){ inbox_ready, w->inbox.wake_fd };
+	w->inbox_source = (struct source){inbox_ready, w->inbox.wake_fd};
 	rc = worker_watch(w, &w->inbox_source, EPOLLIN);
 	if (rc < 0)
 		mailbox_fini(&w->inbox);

@@ -6,7 +6,8 @@
 
 struct worker;
 
-/* A worker with all that it owns, known to statistics, rings and the tables. NULL with err set. Control thread. Gives. */
+/* A worker with all that it owns, known to statistics, rings and the tables. NULL with err set.
+ * Control thread. Gives. */
 struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err);
 
 /* After its thread has ended. Control thread. */

@@ -44,10 +44,10 @@ static void parse_rest(struct query *q)
 	size_t end;
 
 	if (unlikely(msg_opt(q->packet, q->len, &q->question, &q->opt) < 0))
-		q->opt = (struct opt){ 0 }; /* forwarded as it is: the server may say what is wrong */
+		q->opt = (struct opt){0}; /* forwarded as it is: the server may say what is wrong */
 	q->udp_payload = q->opt.payload > 512 ? q->opt.payload : 512;
 	if (likely(q->opt.at == 0 ? q->len == q->question.end
-	                          : q->opt.is_last && q->len == q->opt.at + q->opt.len))
+				  : q->opt.is_last && q->len == q->opt.at + q->opt.len))
 		return;
 	end = msg_end(q->packet, q->len, &q->question);
 	if (end != 0)
@@ -95,11 +95,11 @@ struct cache_key *pipeline_key(struct worker *w, struct query *q)
 
 	if (unlikely(q->opt_moved)) {
 		if (msg_opt(q->packet, q->len, &q->question, &moved) < 0)
-			moved = (struct opt){ 0 };
+			moved = (struct opt){0};
 		opt = &moved;
 	}
 	cache_key(q->pool->cache, q->packet, q->len, &q->question, opt,
-	          q->client_proto == PROTO_UDP, key);
+		  q->client_proto == PROTO_UDP, key);
 	return key;
 }
 
@@ -128,7 +128,8 @@ static bool look_up(struct worker *w, struct query *q, const struct cache_key *k
 	return true;
 }
 
-/* Whether its server is to be told the client's subnet; members of a consistent pool agree on it. */
+/* Whether its server is to be told the client's subnet; members of a consistent pool agree on it.
+ */
 static bool wants_subnet(const struct query *q)
 {
 	return q->server != NULL ? q->server->fixed.use_client_subnet : q->pool->ecs;
@@ -142,8 +143,9 @@ static bool wants_zero_scope(const struct query *q)
 }
 
 /*
- * What is good for everybody (RFC 7871 7.3.1, scope 0) is kept without a subnet: asked for first, and
- * stored so unless the client came with a subnet of its own. Then the subnet is put into the query.
+ * What is good for everybody (RFC 7871 7.3.1, scope 0) is kept without a subnet: asked for first,
+ * and stored so unless the client came with a subnet of its own. Then the subnet is put into the
+ * query.
  */
 static enum step add_subnet(struct worker *w, struct query *q)
 {
@@ -158,13 +160,13 @@ static enum step add_subnet(struct worker *w, struct query *q)
 			q->stage = STAGE_RESPOND;
 			return STEP_NEXT;
 		}
-		q->zero_scope_asked =
-			q->opt.at == 0 || opt_find(q->packet, &q->opt, EDNS_ECS, &option_len) == NULL;
+		q->zero_scope_asked = q->opt.at == 0 ||
+				      opt_find(q->packet, &q->opt, EDNS_ECS, &option_len) == NULL;
 	}
 	addr = addr_bytes(&q->client, &addr_len);
 	len = msg_add_ecs(q->packet, q->len, q->cap, &q->question, addr, addr_len,
-	                  v6 ? w->settings->ecs_prefix_v6 : w->settings->ecs_prefix_v4,
-	                  w->settings->ecs_override, &added);
+			  v6 ? w->settings->ecs_prefix_v6 : w->settings->ecs_prefix_v4,
+			  w->settings->ecs_override, &added);
 	if (len == 0)
 		return drop(w, q);
 	q->len = (uint16_t)len;
@@ -174,8 +176,9 @@ static enum step add_subnet(struct worker *w, struct query *q)
 }
 
 /*
- * Which servers, which cache. Where the servers of the pool differ in what a query must carry, one is
- * picked now, as the key depends on it; else only after a miss, as policies may have side effects.
+ * Which servers, which cache. Where the servers of the pool differ in what a query must carry, one
+ * is picked now, as the key depends on it; else only after a miss, as policies may have side
+ * effects.
  */
 static enum step stage_pool(struct worker *w, struct query *q)
 {
@@ -263,8 +266,9 @@ static enum step stage_respond(struct worker *w, struct query *q)
 }
 
 static enum step (*const stages[])(struct worker *w, struct query *q) = {
-	[STAGE_PARSE] = stage_parse,   [STAGE_POOL] = stage_pool,       [STAGE_LOOKUP] = stage_lookup,
-	[STAGE_SERVER] = stage_server, [STAGE_FORWARD] = stage_forward, [STAGE_ANSWER] = stage_answer,
+	[STAGE_PARSE] = stage_parse,     [STAGE_POOL] = stage_pool,
+	[STAGE_LOOKUP] = stage_lookup,   [STAGE_SERVER] = stage_server,
+	[STAGE_FORWARD] = stage_forward, [STAGE_ANSWER] = stage_answer,
 	[STAGE_RESPOND] = stage_respond,
 };
 

@@ -1,4 +1,5 @@
-/* The pipeline's own parts, one subject a file: the way back (answer.c) and the books (record.c). */
+/* The pipeline's own parts, one subject a file: the way back (answer.c) and the books (record.c).
+ */
 #ifndef WORKERS_PIPELINE_H
 #define WORKERS_PIPELINE_H
 
@@ -11,13 +12,15 @@ struct cache_key *pipeline_key(struct worker *w, struct query *q);
  * workers/answer.c: what an answer goes through on its way back.
  */
 
-/* A server's answer: cut to what the client can take, flags and case mended, ours taken out, kept in the cache. */
+/* A server's answer: cut to what the client can take, flags and case mended, ours taken out, kept
+ * in the cache. */
 void answer_mend(struct worker *w, struct query *q);
 
 /* One from the cache or our own: only cut to what the client can take. */
 void answer_fit(struct query *q);
 
-/* Makes q its own answer, without records; cap of the packet suffices for any query that was parsed. */
+/* Makes q its own answer, without records; cap of the packet suffices for any query that was
+ * parsed. */
 void answer_self(struct worker *w, struct query *q, unsigned rcode);
 
 /*

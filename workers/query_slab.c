@@ -1,7 +1,7 @@
 /*
- * Queries of one worker: equal slots in one mapped range, each a struct query with room for a packet
- * behind it. Memory is touched as it is first used, the last one freed is the next one taken, so a
- * worker with little in flight stays within few cache lines.
+ * Queries of one worker: equal slots in one mapped range, each a struct query with room for a
+ * packet behind it. Memory is touched as it is first used, the last one freed is the next one
+ * taken, so a worker with little in flight stays within few cache lines.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -9,7 +9,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
+#define ASAN_POISON_MEMORY_REGION(addr, size)   ((void)(addr), (void)(size))
 #define ASAN_UNPOISON_MEMORY_REGION(addr, size) ((void)(addr), (void)(size))
 #endif
 
@@ -17,10 +17,11 @@
 #include "workers/worker.h"
 #include "workers/slab.h"
 
-/* Room for a datagram with what ECS adds; with the struct an odd number of lines, so that slots spread over all sets. */
+/* Room for a datagram with what ECS adds; with the struct an odd number of lines, so that slots
+ * spread over all sets. */
 #define SLOT_LINES 29
-#define SLOT_LEN (SLOT_LINES * CACHE_LINE)
-#define SLOT_ROOM (SLOT_LEN - sizeof(struct query))
+#define SLOT_LEN   (SLOT_LINES * CACHE_LINE)
+#define SLOT_ROOM  (SLOT_LEN - sizeof(struct query))
 static_assert(SLOT_ROOM >= QUERY_UDP_MAX + QUERY_HEADROOM, "a datagram does not fit its slot");
 
 struct slab {
@@ -34,7 +35,7 @@ struct slab *slab_new(void)
 	struct slab *s = mem_zalloc(1, sizeof(*s));
 
 	s->base = mmap(NULL, (size_t)SLOTS_MAX * SLOT_LEN, PROT_READ | PROT_WRITE,
-	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->base == MAP_FAILED) {
 		free(s);
 		return NULL;
@@ -73,9 +74,11 @@ struct query *query_new(struct worker *w, size_t len)
 	if (likely(len + QUERY_HEADROOM <= SLOT_ROOM)) {
 		q = slot_take(w->queries);
 	} else {
-		/* only a stream brings queries of this size, and it is bounded by its connections */
+		/* only a stream brings queries of this size, and it is bounded by its connections
+		 */
 		room = len + QUERY_HEADROOM <= UINT16_MAX ? len + QUERY_HEADROOM : UINT16_MAX;
-		q = aligned_alloc(CACHE_LINE, (sizeof(*q) + room + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+		q = aligned_alloc(CACHE_LINE,
+				  (sizeof(*q) + room + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
 	}
 	if (unlikely(q == NULL))
 		return NULL;

@@ -1,4 +1,5 @@
-/* How a worker follows the tables: on each new generation, when it begins to serve, and at its end. */
+/* How a worker follows the tables: on each new generation, when it begins to serve, and at its end.
+ */
 #include "core/clock.h"
 #include "workers/pipeline.h"
 #include "workers/reconcile.h"
@@ -45,7 +46,7 @@ static void clean_caches(struct timer *timer, void *ctx)
 		if (!is_first_with_cache(pools, i) || is_needed_stale(pools, c))
 			continue;
 		cache_clean(c, w->id, w->n_workers, w->now_s,
-		            cache_options(c)->max_entries * keep_percent / 100);
+			    cache_options(c)->max_entries * keep_percent / 100);
 	}
 	start_clean_timer(w);
 }

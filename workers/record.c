@@ -1,4 +1,5 @@
-/* The books: counters, latencies, and the ring of recent traffic. Each writes only what its worker owns. */
+/* The books: counters, latencies, and the ring of recent traffic. Each writes only what its worker
+ * owns. */
 #include "workers/pipeline.h"
 
 static struct frontend_counters *counters_of(struct worker *w, const struct frontend *f)
@@ -20,7 +21,7 @@ void record_noncompliant(struct worker *w, const struct frontend *f)
 
 /* Only as much of a record is written as its name is long: the rest of its lines stays cold. */
 static void write_ring(struct worker *w, const struct query *q, uint32_t latency_us, uint16_t flags,
-                       uint16_t size)
+		       uint16_t size)
 {
 	struct response_record *r = traffic_begin(w->ring);
 
@@ -92,5 +93,5 @@ void record_server_answer(struct worker *w, const struct query *q, uint16_t flag
 	if (unlikely((flags & DNS_RCODE_MASK) == RCODE_SERVFAIL))
 		stat_inc(&w->stats, STAT_SERVFAIL_RESPONSES);
 	server_count_latency(up->server, up->counters, q->over_stream,
-	                     (uint32_t)(w->now_us - q->sent_us));
+			     (uint32_t)(w->now_us - q->sent_us));
 }

@@ -3,11 +3,11 @@
 #define WORKERS_SLAB_H
 
 /*
- * What waits for servers at once, in one worker: two seconds of timeouts at 60,000 queries a second.
- * Bounds the memory that dead servers under a flood can make us touch: 240 MB. The rest is for what
- * does not wait: slots of receive batches, answers of this turn, clients' connections.
+ * What waits for servers at once, in one worker: two seconds of timeouts at 60,000 queries a
+ * second. Bounds the memory that dead servers under a flood can make us touch: 240 MB. The rest is
+ * for what does not wait: slots of receive batches, answers of this turn, clients' connections.
  */
-#define SLOTS_MAX 131072
+#define SLOTS_MAX     131072
 #define IN_FLIGHT_MAX (SLOTS_MAX - 8192)
 
 struct slab;

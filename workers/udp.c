@@ -16,17 +16,17 @@ static void read_local(struct query *q, struct msghdr *mh, const struct frontend
 			struct in_pktinfo info;
 
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			q->local.v4 = (struct sockaddr_in){ .sin_family = AF_INET,
-				                            .sin_port = f->addr.v4.sin_port,
-				                            .sin_addr = info.ipi_addr };
+			q->local.v4 = (struct sockaddr_in){.sin_family = AF_INET,
+							   .sin_port = f->addr.v4.sin_port,
+							   .sin_addr = info.ipi_addr};
 			q->ifindex = info.ipi_ifindex;
 		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo info;
 
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			q->local.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-				                             .sin6_port = f->addr.v6.sin6_port,
-				                             .sin6_addr = info.ipi6_addr };
+			q->local.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+							    .sin6_port = f->addr.v6.sin6_port,
+							    .sin6_addr = info.ipi6_addr};
 			q->ifindex = (int)info.ipi6_ifindex;
 		}
 	}
@@ -40,18 +40,18 @@ static void write_local(const struct query *q, struct msghdr *mh, union udp_cont
 	mh->msg_control = control;
 	if (q->local.sa.sa_family == AF_INET) {
 		/* no interface: the answer's way is the routes' business */
-		struct in_pktinfo info = { .ipi_spec_dst = q->local.v4.sin_addr };
+		struct in_pktinfo info = {.ipi_spec_dst = q->local.v4.sin_addr};
 
 		mh->msg_controllen = CMSG_SPACE(sizeof(info));
-		*c = (struct cmsghdr){ CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO };
+		*c = (struct cmsghdr){CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO};
 		memcpy(CMSG_DATA(c), &info, sizeof(info));
 	} else {
-		struct in6_pktinfo info = { .ipi6_addr = q->local.v6.sin6_addr };
+		struct in6_pktinfo info = {.ipi6_addr = q->local.v6.sin6_addr};
 
 		if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
 			info.ipi6_ifindex = (unsigned)q->ifindex;
 		mh->msg_controllen = CMSG_SPACE(sizeof(info));
-		*c = (struct cmsghdr){ CMSG_LEN(sizeof(info)), IPPROTO_IPV6, IPV6_PKTINFO };
+		*c = (struct cmsghdr){CMSG_LEN(sizeof(info)), IPPROTO_IPV6, IPV6_PKTINFO};
 		memcpy(CMSG_DATA(c), &info, sizeof(info));
 	}
 }
@@ -66,7 +66,7 @@ static bool fill_slots(struct worker *w, struct udp_io *io)
 		if (unlikely(q == NULL))
 			return false;
 		io->rx[i] = q;
-		io->rx_iov[i] = (struct iovec){ q->packet, QUERY_UDP_MAX };
+		io->rx_iov[i] = (struct iovec){q->packet, QUERY_UDP_MAX};
 		io->rx_hdr[i].msg_hdr.msg_name = &q->client;
 		io->rx_hdr[i].msg_hdr.msg_namelen = sizeof(q->client);
 		io->rx_hdr[i].msg_hdr.msg_control = &io->rx_control[i];
@@ -108,7 +108,8 @@ static struct query *accept_slot(struct worker *w, struct udp_listener *l, unsig
 	return q;
 }
 
-/* No room for queries at all: what waits is thrown away, as the kernel would when its buffer is full. */
+/* No room for queries at all: what waits is thrown away, as the kernel would when its buffer is
+ * full. */
 static void shed(int fd)
 {
 	for (unsigned i = 0; i < BATCH_MAX; i++)
@@ -152,7 +153,7 @@ static void write_headers(struct udp_io *io, const struct udp_listener *l)
 
 		mh->msg_name = &q->client;
 		mh->msg_namelen = addr_len(&q->client);
-		io->tx_iov[i] = (struct iovec){ q->answer, q->answer_len };
+		io->tx_iov[i] = (struct iovec){q->answer, q->answer_len};
 		mh->msg_controllen = 0;
 		if (unlikely(q->local.sa.sa_family != AF_UNSPEC))
 			write_local(q, mh, &io->tx_control[i]);
@@ -160,8 +161,8 @@ static void write_headers(struct udp_io *io, const struct udp_listener *l)
 }
 
 /*
- * One call sends all. A datagram that the kernel refuses (no route back, spoofed port 0) is left out
- * and the rest tried again; with its buffer full the rest is lost, as it would be further on.
+ * One call sends all. A datagram that the kernel refuses (no route back, spoofed port 0) is left
+ * out and the rest tried again; with its buffer full the rest is lost, as it would be further on.
  */
 static void listener_flush(struct worker *w, struct udp_listener *l)
 {
@@ -217,7 +218,7 @@ static void udp_drop(struct worker *w, struct query *q)
 	query_free(w, q);
 }
 
-const struct transport udp_transport = { PROTO_UDP, udp_respond, udp_drop };
+const struct transport udp_transport = {PROTO_UDP, udp_respond, udp_drop};
 
 /* Servers first: a query that can't be sent may still become an answer. */
 void udp_flush(struct worker *w)
@@ -249,7 +250,7 @@ void udp_listeners_open(struct worker *w)
 		if (fe->proto != PROTO_UDP || fe->fd[w->id] < 0)
 			continue;
 		l = mem_lines(sizeof(*l));
-		l->source = (struct source){ listener_ready, fe->fd[w->id] };
+		l->source = (struct source){listener_ready, fe->fd[w->id]};
 		l->frontend = fe;
 		l->is_wildcard = addr_is_any(&fe->addr);
 		l->next = io->listeners;

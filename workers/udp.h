@@ -38,9 +38,10 @@ struct udp_io {
 	struct udp_socket *dirty_sockets;
 	uint8_t *arena; /* answers of this turn */
 	size_t arena_used;
-	uint8_t *answers; /* of servers, as they came */
+	uint8_t *answers;  /* of servers, as they came */
 	bool answers_lent; /* listeners hold some of them */
-	struct mmsghdr rx_hdr[BATCH_MAX], tx_hdr[BATCH_MAX], up_hdr[BATCH_MAX], answer_hdr[BATCH_MAX];
+	struct mmsghdr rx_hdr[BATCH_MAX], tx_hdr[BATCH_MAX], up_hdr[BATCH_MAX],
+		answer_hdr[BATCH_MAX];
 	struct iovec rx_iov[BATCH_MAX], tx_iov[BATCH_MAX], up_iov[BATCH_MAX], answer_iov[BATCH_MAX];
 	union udp_control rx_control[BATCH_MAX], tx_control[BATCH_MAX];
 };
@@ -52,7 +53,8 @@ void udp_io_free(struct udp_io *io);
 void udp_listeners_open(struct worker *w);
 void udp_listeners_close(struct worker *w);
 
-/* Room for an answer of any size that lies still until udp_flush; taken by the answer that is sent from it. */
+/* Room for an answer of any size that lies still until udp_flush; taken by the answer that is sent
+ * from it. */
 uint8_t *udp_room(struct worker *w, size_t *cap);
 
 /* workers/udp_upstream.c: sends what the socket holds and takes it off the list of dirty ones. */

@@ -1,4 +1,5 @@
-/* The memory of a worker's datagrams: headers, vectors, the arena of answers, buffers for servers' answers. */
+/* The memory of a worker's datagrams: headers, vectors, the arena of answers, buffers for servers'
+ * answers. */
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -6,8 +7,8 @@
 #include "workers/udp.h"
 
 /*
- * Answers of one turn lie here one behind the other, so that what the kernel copies is warm. Room for
- * the largest is always kept free; usual turns take some kilobytes.
+ * Answers of one turn lie here one behind the other, so that what the kernel copies is warm. Room
+ * for the largest is always kept free; usual turns take some kilobytes.
  */
 #define ARENA_LEN (4 * (DNS_MESSAGE_MAX + 1))
 
@@ -19,7 +20,7 @@ static_assert(ANSWER_STRIDE > DNS_MESSAGE_MAX, "an answer of the largest size do
 static void *map(size_t len)
 {
 	void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE,
-	                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return mem == MAP_FAILED ? NULL : mem;
 }
@@ -48,8 +49,8 @@ struct udp_io *udp_io_new(void)
 		return NULL;
 	}
 	for (unsigned i = 0; i < BATCH_MAX; i++)
-		io->answer_iov[i] = (struct iovec){ io->answers + i * (size_t)ANSWER_STRIDE,
-			                            DNS_MESSAGE_MAX };
+		io->answer_iov[i] =
+			(struct iovec){io->answers + i * (size_t)ANSWER_STRIDE, DNS_MESSAGE_MAX};
 	return io;
 }
 

@@ -63,7 +63,8 @@ static int set_dscp(int fd, const struct server_fixed *f)
 
 	if (f->dscp == 0)
 		return 0;
-	if (setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos)) < 0)
+	if (setsockopt(fd, v6 ? SOL_IPV6 : SOL_IP, v6 ? IPV6_TCLASS : IP_TOS, &tos, sizeof(tos)) <
+	    0)
 		return -errno;
 	return 0;
 }

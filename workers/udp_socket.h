@@ -6,10 +6,12 @@
 #include "core/settings.h"
 #include "pools/server.h"
 
-/* A socket connected to the server, from its source address and interface. The descriptor, or a negative errno. */
+/* A socket connected to the server, from its source address and interface. The descriptor, or a
+ * negative errno. */
 int udp_socket_connect(const struct server_fixed *fixed, const struct settings *settings);
 
-/* Buffers of the settings, or as large as the system allows. As root, beyond the system's limits. */
+/* Buffers of the settings, or as large as the system allows. As root, beyond the system's limits.
+ */
 void udp_socket_buffers(int fd, uint32_t recv_octets, uint32_t send_octets);
 
 #endif

@@ -16,7 +16,7 @@
  * which most servers never leave.
  */
 #define TABLE_BITS_FIRST 10
-#define TABLE_BITS_MAX 16
+#define TABLE_BITS_MAX   16
 
 /* Draws before an occupant must go: a half-full table defeats that many once in 2^32 queries. */
 #define DRAWS_MAX 32
@@ -72,7 +72,7 @@ static struct udp_socket *socket_new(struct worker *w, struct upstream *up, int 
 	s->bits_max = bits_for(s->limit);
 	s->bits = s->bits_max < TABLE_BITS_FIRST ? s->bits_max : TABLE_BITS_FIRST;
 	s->table = mmap(NULL, table_len(s), PROT_READ | PROT_WRITE,
-	                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->table == MAP_FAILED) {
 		*rc = -ENOMEM;
 		goto no_table;
@@ -80,7 +80,7 @@ static struct udp_socket *socket_new(struct worker *w, struct upstream *up, int 
 	*rc = udp_socket_connect(&up->server->fixed, w->settings);
 	if (*rc < 0)
 		goto no_socket;
-	s->source = (struct source){ answers_ready, *rc };
+	s->source = (struct source){answers_ready, *rc};
 	*rc = worker_watch(w, &s->source, EPOLLIN);
 	if (*rc < 0)
 		goto no_watch;
@@ -105,7 +105,8 @@ static void socket_free(struct worker *w, struct udp_socket *s)
 static struct udp_upstream *udp_new(struct worker *w, const struct server_fixed *fixed)
 {
 	struct udp_upstream *u = mem_zalloc(1, sizeof(*u));
-	unsigned timeout_s = fixed->udp_timeout_s ? fixed->udp_timeout_s : w->settings->udp_timeout_s;
+	unsigned timeout_s =
+		fixed->udp_timeout_s ? fixed->udp_timeout_s : w->settings->udp_timeout_s;
 
 	u->n = fixed->sockets;
 	u->sockets = mem_zalloc(u->n, sizeof(struct udp_socket *));
@@ -182,8 +183,8 @@ static void evict(struct worker *w, struct udp_socket *s, struct query **slot)
 }
 
 /*
- * A uniformly random ID whose slot is free, or has been made so: with as many in flight as the server
- * may have, the first occupant drawn goes; with a table that full, the last one.
+ * A uniformly random ID whose slot is free, or has been made so: with as many in flight as the
+ * server may have, the first occupant drawn goes; with a table that full, the last one.
  */
 static uint16_t draw_id(struct worker *w, struct udp_socket *s)
 {
@@ -203,7 +204,7 @@ static uint16_t draw_id(struct worker *w, struct udp_socket *s)
 }
 
 static struct timer_queue *timeout_of(struct worker *w, const struct upstream *up,
-                                      const struct query *q)
+				      const struct query *q)
 {
 	if (likely(!q->is_probe))
 		return up->udp->timeout;
@@ -247,8 +248,8 @@ int udp_upstream_send(struct worker *w, struct upstream *up, struct query *q)
 
 static bool is_broken(int error)
 {
-	return error == EINVAL || error == ENODEV || error == ENETUNREACH || error == EHOSTUNREACH ||
-	       error == EBADF;
+	return error == EINVAL || error == ENODEV || error == ENETUNREACH ||
+	       error == EHOSTUNREACH || error == EBADF;
 }
 
 static void send_failed(struct worker *w, struct udp_socket *s, struct query *q, int error)
@@ -273,7 +274,8 @@ static void undirty(struct worker *w, struct udp_socket *s)
 	s->is_dirty = false;
 }
 
-/* One call for all; an ICMP error of an earlier datagram is reported once in place of a send, and tried again. */
+/* One call for all; an ICMP error of an earlier datagram is reported once in place of a send, and
+ * tried again. */
 static void send_all(struct worker *w, struct udp_socket *s, struct query **tx, unsigned n)
 {
 	struct udp_io *io = w->udp;
@@ -281,7 +283,7 @@ static void send_all(struct worker *w, struct udp_socket *s, struct query **tx, 
 	unsigned done = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		io->up_iov[i] = (struct iovec){ tx[i]->packet, tx[i]->len };
+		io->up_iov[i] = (struct iovec){tx[i]->packet, tx[i]->len};
 	while (done < n) {
 		int sent = sendmmsg(s->source.fd, io->up_hdr + done, n - done, MSG_DONTWAIT);
 
@@ -338,7 +340,8 @@ static void prefetch_queries(const struct udp_socket *s, const struct mmsghdr *h
 	}
 }
 
-/* From the connected address; the ID and the question decide. What does not fit leaves the query waiting. */
+/* From the connected address; the ID and the question decide. What does not fit leaves the query
+ * waiting. */
 static void answer_came(struct worker *w, struct udp_socket *s, uint8_t *answer, size_t len)
 {
 	struct query *q = find(s, answer, len);
@@ -360,7 +363,8 @@ static void answers_ready(struct worker *w, struct source *src, uint32_t events)
 		udp_flush(w);
 	n = recvmmsg(src->fd, io->answer_hdr, BATCH_MAX, MSG_DONTWAIT, NULL);
 	if (unlikely(n <= 0))
-		return; /* an ICMP error is consumed by this; the query waits on, as another answer may come */
+		return; /* an ICMP error is consumed by this; the query waits on, as another answer
+			   may come */
 	w->received += (unsigned)n;
 	io->answers_lent = true;
 	prefetch_queries(s, io->answer_hdr, (unsigned)n);

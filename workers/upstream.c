@@ -152,7 +152,7 @@ static bool count_noncompliant(struct worker *w, const struct query *q)
 }
 
 bool upstream_answer_fits(struct worker *w, const struct query *q, const uint8_t *answer,
-                          size_t len)
+			  size_t len)
 {
 	struct question asked;
 

@@ -7,7 +7,8 @@ struct worker;
 /* Every upstream's def and place follow w->t. */
 void upstreams_reconcile(struct worker *w);
 
-/* At the end of a turn that set w->upstreams_ended: lets go of removed servers with nothing in flight. */
+/* At the end of a turn that set w->upstreams_ended: lets go of removed servers with nothing in
+ * flight. */
 void upstreams_release_ended(struct worker *w);
 
 /* The thread ends: closes all; queries in flight fail. */

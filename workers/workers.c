@@ -1,4 +1,5 @@
-/* The narrow door between the control thread and the workers; the control thread's but where it says so. */
+/* The narrow door between the control thread and the workers; the control thread's but where it
+ * says so. */
 #include "workers/workers.h"
 
 #include <pthread.h>
@@ -79,7 +80,8 @@ static void free_all(void)
 	mailbox_fini(&workers.inbox);
 }
 
-/* Workers mail each other by number as soon as they run, so all are made before the first thread. */
+/* Workers mail each other by number as soon as they run, so all are made before the first thread.
+ */
 static int make_all(unsigned n, struct err *err)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -157,8 +159,8 @@ static void drain_log(const struct worker *w)
 	uint64_t lost = log_queue_flush(w->log);
 
 	if (lost > 0)
-		log_warning("workers", "worker %u: %llu log lines were lost, its queue was full", w->id,
-		            (unsigned long long)lost);
+		log_warning("workers", "worker %u: %llu log lines were lost, its queue was full",
+			    w->id, (unsigned long long)lost);
 }
 
 void workers_drain(void)
@@ -191,7 +193,7 @@ void workers_set_server_status(struct server *s, bool up)
 	if (workers.n == 0)
 		return;
 	m = mem_zalloc(1, sizeof(*m));
-	*m = (struct status_mail){ .mail.run = run_status, .server = s, .up = up };
+	*m = (struct status_mail){.mail.run = run_status, .server = s, .up = up};
 	atomic_fetch_add_explicit(&s->users, 1, memory_order_relaxed);
 	mailbox_post(&workers.list[s->slot % workers.n]->inbox, &m->mail);
 }
@@ -214,8 +216,7 @@ void workers_tick(void)
 
 	if (now_us > workers.ticked_us)
 		for (unsigned i = 0; i < p->n_rows; i++)
-			tick_server(p->rows[i].server,
-			            (double)(now_us - workers.ticked_us) / 1e6);
+			tick_server(p->rows[i].server, (double)(now_us - workers.ticked_us) / 1e6);
 	workers.ticked_us = now_us;
 	for (unsigned i = 0; i < workers.n; i++)
 		drain_log(workers.list[i]);
