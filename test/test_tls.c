@@ -27,6 +27,7 @@ struct peer {
 	struct addr addr;
 };
 
+PRINTF_LIKE(1, 2)
 static int command(const char *fmt, ...)
 {
 	char text[2048];

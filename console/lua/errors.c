@@ -99,6 +99,7 @@ static const char *running_row(lua_State *L)
 	return row ? *row : NULL;
 }
 
+PRINTF_LIKE(3, 0)
 static void vformat(lua_State *L, char text[static sizeof(struct err)], const char *fmt,
 		    va_list args)
 {
@@ -119,6 +120,7 @@ int lua_fail(lua_State *L, const char *fmt, ...)
 	return luaL_error(L, "%s", text);
 }
 
+PRINTF_LIKE(3, 0)
 static void say(lua_State *L, enum log_level level, const char *fmt, va_list args)
 {
 	char text[sizeof(struct err)];
