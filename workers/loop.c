@@ -145,6 +145,7 @@ void *worker_main(void *worker)
 	log_queue_attach(w->log);
 	rcu_join();
 	w->policy.round_robin = rand_u32();
+	w->received = BATCH_MAX; /* the first turn does not wait: checks begin with it */
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed))
 		turn_once(w);
 	worker_end_serving(w);
