@@ -1,7 +1,5 @@
 #include "pools/pick.h"
 
-#include <math.h>
-
 #include "core/hash.h"
 
 uint32_t pick_name_hash(const struct pool *pool, const struct query *q)
@@ -51,20 +49,41 @@ static uint32_t add_weight(uint32_t sum, int weight)
 	return all < INT32_MAX ? (uint32_t)all : INT32_MAX;
 }
 
+const struct pool_member *pick_slice(const struct pool *pool, uint32_t number)
+{
+	unsigned low = 0, high = pool->n - 1;
+
+	number %= pool->weight_to[high];
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (pool->weight_to[middle] > number)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return &pool->members[low];
+}
+
 static const struct pool_member *draw(const struct pool *pool, const struct pick_group *group,
 				      double target, uint32_t number)
 {
 	const struct pool_member *last = NULL;
 	uint32_t all = 0, sum = 0;
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < pool->n; i++) {
 		const struct pool_member *m = &pool->members[i];
 
-		if (stands(m, group) && pick_has_room(m, target))
-			all = add_weight(all, m->weight);
+		if (!stands(m, group) || !pick_has_room(m, target))
+			continue;
+		all = add_weight(all, m->weight);
+		n++;
 	}
-	if (all == 0)
+	if (n == 0)
 		return NULL;
+	if (n == pool->n)
+		return pick_slice(pool, number);
 	number %= all;
 	for (unsigned i = 0; i < pool->n; i++) {
 		const struct pool_member *m = &pool->members[i];

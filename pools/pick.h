@@ -3,6 +3,8 @@
 #ifndef POOLS_PICK_H
 #define POOLS_PICK_H
 
+#include <math.h>
+
 #include "core/query.h"
 #include "pools/pool.h"
 
@@ -28,8 +30,13 @@ double pick_target(const struct pool *pool, const struct pick_group *group, doub
 
 static inline bool pick_has_room(const struct pool_member *m, double target)
 {
-	return server_outstanding(m->server) <= target * m->weight;
+	/* without a bound the line that every sender writes is left alone */
+	return target == INFINITY || server_outstanding(m->server) <= target * m->weight;
 }
+
+/* Lays all members side by side, usable or not, and returns the one that number falls on. pool->n >
+ * 0. */
+const struct pool_member *pick_slice(const struct pool *pool, uint32_t number);
 
 /*
  * Lays the usable members of the group that have room side by side, as wide as their weights

@@ -1,5 +1,3 @@
-#include <math.h>
-
 #include "core/settings.h"
 #include "pools/pick.h"
 #include "pools/ring.h"

@@ -81,7 +81,7 @@ static inline const struct policy *pool_policy(const struct pools *all, const st
 	return p->policy ? p->policy : all->policy;
 }
 
-/* As server_is_usable, without a look at what is in no other line than the policy reads anyway. */
+/* As server_is_usable, from the member's own copies: but for up, no line of the server is read. */
 static inline bool member_is_usable(const struct pool_member *m)
 {
 	const struct server *s = m->server;

@@ -68,25 +68,27 @@ struct server_counters {
 
 struct server {
 	struct server_fixed fixed; /* read only once it is in the tables */
-	unsigned refs;             /* tables' and Lua's; control thread only */
-	_Atomic unsigned users;    /* workers that have an upstream for it; let go with memory_order_release */
-	unsigned slot;             /* small number, unique while it lives: index in every worker's upstreams */
-	struct perworker counters; /* struct server_counters */
-	_Atomic uint32_t latency_epoch; /* moves when the averages are to start anew */
 
 	/*
-	 * All that a policy must read of a server, on one line: outstanding is exact, so every worker that
-	 * sends to it writes it; up is what the health checks say, whatever is forced, and seldom changes.
+	 * What a policy reads of each member, on a line that hardly anybody writes. With outstanding on it,
+	 * every policy would pull over the line of every server that another core has just sent to.
 	 */
+	alignas(CACHE_LINE) _Atomic bool up; /* what the health checks say, whatever is forced */
+	_Atomic bool checked;                /* the first check has ended */
+	_Atomic uint32_t latency_epoch; /* moves when the averages are to start anew */
+	unsigned slot;             /* small number, unique while it lives: index in every worker's upstreams */
+	struct perworker counters; /* struct server_counters */
+	unsigned refs;             /* tables' and Lua's; control thread only */
+	_Atomic unsigned users;    /* workers that have an upstream for it; let go with memory_order_release */
+
+	/* on a line of its own: exact, written by every worker that sends to it */
 	alignas(CACHE_LINE) _Atomic uint32_t outstanding;
-	_Atomic bool up;
 
 	/* written by the worker that probes it or that opens connections, read by all */
-	alignas(CACHE_LINE) _Atomic bool checked; /* the first check has ended */
-	_Atomic uint32_t tcp_connections, tcp_connections_max;
+	alignas(CACHE_LINE) struct health health; /* its state machine; only the worker that probes it */
 	_Atomic uint32_t check_latency_us;
-	_Atomic uint64_t qps_bucket;         /* see pools/limiter.h; used when qps is set */
-	struct health health;                /* its state machine; only the worker that probes it */
+	_Atomic uint32_t tcp_connections, tcp_connections_max;
+	_Atomic uint64_t qps_bucket; /* see pools/limiter.h; used when qps is set */
 
 	/* once a second, control thread */
 	struct {
@@ -94,6 +96,8 @@ struct server {
 		double query_rate, drop_rate;
 	} seen;
 };
+static_assert(offsetof(struct server, health) - offsetof(struct server, outstanding) == CACHE_LINE,
+              "outstanding shares a line");
 
 /* Gives a server with refs 1, fields of fixed taken over (also what they own), and a free slot. */
 struct server *server_new(const struct server_fixed *fixed);
