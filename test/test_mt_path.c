@@ -1,4 +1,4 @@
-/* A query's way through running workers, over real sockets of the loopback. */
+/* A query's way through running workers (workers_start), over real sockets of the loopback. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
