@@ -149,6 +149,8 @@ class FakeServer:
                 wire, peer = s.recvfrom(65535)
             except OSError:
                 continue
+            if self._closed:
+                return
             self._act(self._decide(Query(wire, "udp", peer)),
                       lambda data, peer=peer: s.sendto(data, peer), lambda: None)
 
