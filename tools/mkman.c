@@ -9,6 +9,7 @@
 
 #include "console/lua/host.h"
 #include "console/options.h"
+#include "core/settings.h"
 #include "core/stats.h"
 
 /* Text of a row as roff: a backslash and a leading dot or quote would be taken for requests. */
@@ -60,6 +61,24 @@ static void put_section(const char *file)
 	printf(".SS %c%.*s\n", name[0] - 'a' + 'A', (int)len - 1, name + 1);
 }
 
+/* What a setting is when nobody sets it, and what it may be. */
+static void put_bounds(const struct setting_row *row)
+{
+	if (row->kind == SETTING_KIND_BOOL) {
+		printf("(default %s)\n", row->def != 0 ? "true" : "false");
+		return;
+	}
+	printf("(default %.15g%s%s, from %.15g to %.15g)\n", row->def, *row->unit ? " " : "", row->unit,
+	       row->least, row->most);
+}
+
+static void put_setting(const char *function)
+{
+	for (size_t i = 0; i < setting_row_count; i++)
+		if (strcmp(setting_rows[i].function, function) == 0)
+			put_bounds(&setting_rows[i]);
+}
+
 static void put_function(void *ctx, const struct lua_row_view *row)
 {
 	bool methods = *(const bool *)ctx;
@@ -84,6 +103,8 @@ static void put_function(void *ctx, const struct lua_row_view *row)
 	putchar('\n');
 	put(row->help);
 	putchar('\n');
+	if (row->object == NULL)
+		put_setting(row->name);
 }
 
 static void put_rows(bool methods)
