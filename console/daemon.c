@@ -160,7 +160,7 @@ static void serve(const struct options *o)
 
 static void stop(void)
 {
-	log_info("setup", "exiting on user request");
+	log_info("setup", "Exiting on user request");
 	notify("STOPPING=1");
 	lua_host_exit_callbacks();
 	stdin_console_stop();

@@ -223,21 +223,38 @@ int lua_host_file(const char *path, struct txn *txn, struct err *err)
 
 static int compare_words(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strverscmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* {name = number} as a JSON object, keys sorted. False: something in it is no such pair. */
+/*
+ * Pushes a copy of the table whose keys are all strings, as a list's numbers become when printed.
+ * False, with nothing pushed: something in it is not a word or a number that leads to a number.
+ */
+static bool push_named_numbers(lua_State *L, int index)
+{
+	lua_newtable(L);
+	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+		if (!lua_isstring(L, -2) || lua_type(L, -1) != LUA_TNUMBER) {
+			lua_pop(L, 3);
+			return false;
+		}
+		lua_pushvalue(L, -2); /* converted in place, the key would end the walk */
+		lua_tostring(L, -1);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, -5);
+	}
+	return true;
+}
+
+/* A table of numbers as a JSON object, keys sorted. False: it is none. */
 static bool print_numbers(lua_State *L, int index)
 {
 	size_t n = 0;
 	const char **keys = NULL;
 
-	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-		if (lua_type(L, -2) != LUA_TSTRING || !lua_isnumber(L, -1)) {
-			lua_pop(L, 2);
-			free(keys);
-			return false;
-		}
+	if (!push_named_numbers(L, index))
+		return false;
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
 		keys = mem_realloc(keys, n + 1, sizeof(*keys));
 		keys[n++] = lua_tostring(L, -2);
 	}
@@ -245,11 +262,12 @@ static bool print_numbers(lua_State *L, int index)
 		qsort(keys, n, sizeof(*keys), compare_words);
 	lua_host_printf("{");
 	for (size_t i = 0; i < n; i++) {
-		lua_getfield(L, index, keys[i]);
+		lua_getfield(L, -1, keys[i]);
 		lua_host_printf("%s\"%s\": %.17g", i ? ", " : "", keys[i], lua_tonumber(L, -1));
 		lua_pop(L, 1);
 	}
 	lua_host_printf("}\n");
+	lua_pop(L, 1);
 	free(keys);
 	return true;
 }
