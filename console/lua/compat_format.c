@@ -88,6 +88,19 @@ static int format(lua_State *L)
 	return 1;
 }
 
+/* tonumber("53.0") is 53. Upvalue 1: Lua's own. */
+static int to_number(lua_State *L)
+{
+	int n = lua_gettop(L);
+
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, n, 1);
+	if (lua_type(L, -1) == LUA_TNUMBER && !lua_isinteger(L, -1))
+		lua_push_number(L, lua_tonumber(L, -1));
+	return 1;
+}
+
 /* table.concat with numbers printed our way. */
 static int concat(lua_State *L)
 {
@@ -128,6 +141,9 @@ void lua_compat_format_register(lua_State *L)
 	lua_getfield(L, -1, "format");
 	lua_pushcclosure(L, format, 1);
 	lua_setfield(L, -2, "format");
+	lua_getglobal(L, "tonumber");
+	lua_pushcclosure(L, to_number, 1);
+	lua_setglobal(L, "tonumber");
 	lua_getglobal(L, "table");
 	lua_pushcfunction(L, concat);
 	lua_setfield(L, -2, "concat");

@@ -124,12 +124,24 @@ static void skip_number(struct scan *s)
 	copy_to(s, p);
 }
 
+/* Functions that give floats where 5.1 gave a number, and modules, which may (cjson does). */
+static bool gives_floats(const char *word, size_t len)
+{
+	static const char *const words[] = {"require", "sqrt", "fmod", "difftime", "clock"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strlen(words[i]) == len && memcmp(words[i], word, len) == 0)
+			return true;
+	return false;
+}
+
 static void skip_word(struct scan *s)
 {
 	const char *p = s->at;
 
 	while (p < s->end && is_word(*p))
 		p++;
+	s->floats |= gives_floats(s->at, (size_t)(p - s->at));
 	copy_to(s, p);
 }
 
