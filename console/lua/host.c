@@ -10,16 +10,33 @@
 #include "workers/workers.h"
 #include "core/mem.h"
 
+#define STACK_HELD 8000 /* slots of 16 octets: calls nested some hundred deep fit */
+
 struct host host;
+
+/* Functions of the configuration that only this server's health checks called. */
+static void server_freed(struct server *s)
+{
+	luaL_unref(host.L, LUA_REGISTRYINDEX, s->fixed.check_function);
+	luaL_unref(host.L, LUA_REGISTRYINDEX, s->fixed.check_validator);
+}
 
 void lua_host_start(enum lua_role role)
 {
 	host = (struct host){.role = role, .L = luaL_newstate()};
 	if (host.L == NULL)
 		abort();
+	/*
+	 * Lua 5.4.4 keeps a pointer into the stack while a metamethod of .. runs, and goes wrong
+	 * when the stack moves meanwhile. Room held by the outermost frame is never given back, so
+	 * it does not move.
+	 */
+	if (!lua_checkstack(host.L, STACK_HELD))
+		abort();
 	luaL_openlibs(host.L);
 	lua_compat_register(host.L);
 	lua_rows_register(host.L);
+	servers_on_free(server_freed);
 }
 
 void lua_host_stop(void)
@@ -31,6 +48,7 @@ void lua_host_stop(void)
 	lua_former_stop();
 	lua_log_stop();
 	metric_reset();
+	servers_on_free(NULL); /* all functions go with the state */
 	lua_close(host.L);
 	free(host.out);
 	free(host.deferred);

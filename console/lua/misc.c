@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/capability.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +11,7 @@
 #include "console/config.h"
 #include "console/lua/state.h"
 #include "console/lua/registry.h"
+#include "console/privileges.h"
 #include "core/mem.h"
 
 #define INCLUDING "dnsdist.including"
@@ -142,30 +141,12 @@ static int get_current_time(lua_State *L)
 	return 1;
 }
 
-#define RETAINED_MAX 64
-
-static struct {
-	int list[RETAINED_MAX];
-	unsigned n;
-} retained;
-
-const int *lua_host_capabilities(unsigned *n)
-{
-	*n = retained.n;
-	return retained.list;
-}
-
-/* "CAP_NET_RAW" or "net_raw". */
 static void retain(lua_State *L, const char *name)
 {
-	char text[64];
-	cap_value_t value;
+	struct err err;
 
-	snprintf(text, sizeof(text), "%s%s", strncasecmp(name, "cap_", 4) == 0 ? "" : "cap_", name);
-	if (cap_from_name(text, &value) < 0)
-		lua_fail(L, "'%s' is no capability of Linux", name);
-	if (retained.n < RETAINED_MAX)
-		retained.list[retained.n++] = value;
+	if (privileges_retain(name, &err) < 0)
+		lua_host_raise(L, &err);
 }
 
 static int add_capabilities(lua_State *L)

@@ -18,6 +18,9 @@ struct server_def *lua_server_edit(lua_State *L, struct server *s);
  * none. */
 struct server *lua_find_server(lua_State *L, int i);
 
+/* console/lua/server_new.c: newServer(address|{options}). */
+int lua_new_server(lua_State *L);
+
 static inline const struct pools *lua_pools(void)
 {
 	return TXN_READ(lua_host_txn(), POOLS, pools);
