@@ -16,6 +16,9 @@
 #include "rules/acl.h"
 #include "workers/frontend.h"
 
+/* As the command line says, and as the configuration file says once it has run. */
+static struct log_config log_config;
+
 static void configure_log(const struct options *o)
 {
 	struct log_config c = {
@@ -34,7 +37,20 @@ static void configure_log(const struct options *o)
 		if (o->structured_backend && strcmp(o->structured_backend, "systemd-journal") == 0)
 			c.format = LOG_FORMAT_JOURNAL;
 	}
+	log_config = c;
 	log_configure(&c);
+}
+
+/* setSyslogFacility, setStructuredLogging, setVerboseLogDestination. Strings are the tables' and the host's. */
+static void configure_log_again(const struct console_config *config)
+{
+	char name[256] = "";
+
+	if (*config->server_id == '\0')
+		gethostname(name, sizeof(name) - 1);
+	lua_host_log_config(&log_config, *config->server_id ? config->server_id : name);
+	log_configure(&log_config);
+	log_config.instance = NULL;
 }
 
 int setup_process(const struct options *o)
@@ -159,6 +175,8 @@ int setup_configuration(const struct options *o, enum lua_role role, struct err 
 		txn_drop(txn);
 		return rc;
 	}
+	if (role != LUA_CLIENT)
+		configure_log_again(TXN_READ(txn, CONSOLE, console_config));
 	return role == LUA_CHECK ? txn_check(txn, err) : txn_commit(txn, err);
 }
 
@@ -174,7 +192,7 @@ void setup_say_ok(const struct options *o)
 {
 	const char *path = o->config ? o->config : DEFAULT_CONFIG;
 
-	if (o->structured)
+	if (log_config.format != LOG_FORMAT_PLAIN)
 		log_info("setup", "Configuration OK");
 	else
 		printf("Configuration '%s' OK!\n", path);

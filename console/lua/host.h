@@ -59,9 +59,6 @@ bool lua_host_check_validator(struct server *s, const uint8_t *answer, size_t le
 struct log_config;
 void lua_host_log_config(struct log_config *c, const char *server_id);
 
-/* Linux capabilities (numbers of <linux/capability.h>) that the file wants kept. Lends. */
-const int *lua_host_capabilities(unsigned *n);
-
 /* Interpreter's version for --version: "Lua 5.4.4". */
 const char *lua_host_version(void);
 

@@ -158,7 +158,7 @@ void lua_host_log_config(struct log_config *c, const char *server_id)
 		c->iso8601 = wishes.iso8601;
 		c->instance = wishes.instance ? server_id : NULL;
 	}
-	if (wishes.verbose_path)
+	if (wishes.verbose_path && lua_host_role() == LUA_DAEMON)
 		c->verbose_path = wishes.verbose_path;
 }
 
