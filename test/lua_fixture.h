@@ -89,6 +89,48 @@ static inline void check_command(const char *label, const char *line, const char
 	free(got);
 }
 
+/* From here to captured(), what the process writes to its standard output goes to a file. */
+static inline int capture(void)
+{
+	int real = dup(STDOUT_FILENO);
+
+	fflush(stdout);
+	assert_non_null(freopen("captured", "w", stdout));
+	return real;
+}
+
+/* What that was; lent until the next call. */
+static inline const char *captured(int real)
+{
+	static char text[8192];
+	FILE *file;
+	size_t len;
+
+	fflush(stdout);
+	dup2(real, STDOUT_FILENO);
+	close(real);
+	file = fopen("captured", "r");
+	assert_non_null(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	return text;
+}
+
+/* A configuration that must pass, and what it logs or prints. */
+static inline void check_says(const char *label, const char *config, const char *want)
+{
+	struct err err;
+	int real = capture();
+	int rc = configure(LUA_DAEMON, config, &err);
+	const char *got = captured(real);
+
+	if (rc < 0)
+		fail_msg("%s: refused: %s", label, err.text);
+	check_text(label, got, want);
+	unconfigure();
+}
+
 /* A configuration that must fail: compares the message. */
 static inline void check_refused(const char *label, const char *text, const char *want)
 {
