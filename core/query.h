@@ -22,6 +22,7 @@ enum stage {
 	STAGE_FORWARD, /* ECS, send; then it is parked until an answer, an error or a timeout */
 	STAGE_ANSWER,  /* the server's answer: checks, edits, cache insert */
 	STAGE_RESPOND, /* out through the transport it came from */
+	STAGE_END,
 };
 
 /* What a stage says to the driver. */
@@ -73,7 +74,7 @@ struct query {
 	bool over_stream : 1;      /* went to the server over TCP or TLS */
 	bool answer_stays : 1;     /* answer lies still until udp_flush, not only until respond returns */
 	bool more_coming : 1;      /* this answer is one of several (XFR): the query stays in flight */
-	bool opt_moved : 1;        /* opt is as it came, the packet's is not any more */
+	bool near_only : 1;        /* nothing after the first two lines was written; who does, clears this */
 	bool server_first : 1;     /* the server was chosen before the cache was asked */
 	uint16_t udp_payload; /* what the client can take over UDP: 512 or what its OPT says */
 	uint8_t ecs_added;    /* enum ecs_added */
@@ -84,7 +85,7 @@ struct query {
 	uint32_t answer_len;
 	uint16_t upstream_id; /* the ID it has with the server */
 	struct addr client;
-	struct opt opt;       /* the query's as it came */
+	struct opt opt;       /* the packet's: the client's, or ours with ecs_added ECS_ADDED_OPT */
 	uint8_t key_slot;     /* which of the worker's scratch keys is its own until the look-up */
 	uint8_t failure;      /* enum failure, when the transport's drop is called for one */
 	struct pin *pin;      /* the generation it began with, once in flight */

@@ -23,8 +23,11 @@ struct slot {
 };
 
 struct traffic_ring {
-	alignas(CACHE_LINE) struct response_record next; /* owner only: what begin lends */
-	alignas(CACHE_LINE) _Atomic uint64_t written;    /* records so far; owner writes */
+	alignas(CACHE_LINE) union {
+		struct response_record record; /* owner only: what begin lends */
+		uint64_t word[RECORD_WORDS];
+	} next;
+	alignas(CACHE_LINE) _Atomic uint64_t written; /* records so far; owner writes */
 	uint64_t mask;
 	alignas(CACHE_LINE) struct slot slots[];
 };
@@ -51,7 +54,7 @@ void traffic_free(struct traffic_ring *r)
 
 struct response_record *traffic_begin(struct traffic_ring *r)
 {
-	return &r->next;
+	return &r->next.record;
 }
 
 /* Words that hold something: the name is mostly short, and what is behind it need not travel. */
@@ -64,13 +67,11 @@ void traffic_commit(struct traffic_ring *r)
 {
 	uint64_t n = atomic_load_explicit(&r->written, memory_order_relaxed);
 	struct slot *s = &r->slots[n & r->mask];
-	size_t words = words_used(&r->next);
-	uint64_t copy[RECORD_WORDS];
+	size_t words = words_used(&r->next.record);
 
-	memcpy(copy, &r->next, words * 8 < sizeof(r->next) ? words * 8 : sizeof(r->next));
 	atomic_store_explicit(&s->seq, 2 * n + 1, memory_order_relaxed);
 	for (size_t i = 0; i < words; i++)
-		atomic_store_explicit(&s->word[i], copy[i], memory_order_release);
+		atomic_store_explicit(&s->word[i], r->next.word[i], memory_order_release);
 	atomic_store_explicit(&s->seq, 2 * n + 2, memory_order_release);
 	atomic_store_explicit(&r->written, n + 1, memory_order_release);
 }

@@ -208,12 +208,25 @@ static inline struct server *path_add_server(struct pools *pools, const struct a
 	return s;
 }
 
-/* A port that both transports have free, for the moment. */
+static inline bool port_is_free(struct addr *addr, int type)
+{
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	bool is_free = fd >= 0 && bind(fd, &addr->sa, sizeof(addr->v4)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_free;
+}
+
+/* A port that both transports have free, below those that the kernel gives to connections. */
 static inline void path_pick_port(struct path *p)
 {
-	int fd = loopback_socket(&p->listen, 0);
-
-	close(fd);
+	memset(&p->listen, 0, sizeof(p->listen));
+	p->listen.v4.sin_family = AF_INET;
+	p->listen.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	do
+		addr_set_port(&p->listen, (uint16_t)(10000 + rand_below(20000)));
+	while (!port_is_free(&p->listen, SOCK_DGRAM) || !port_is_free(&p->listen, SOCK_STREAM));
 }
 
 static inline void path_start(struct path *p, const struct path_options *o)

@@ -57,6 +57,8 @@ static bool is_for_everybody(const struct query *q)
 static void take_subnet_out(struct query *q)
 {
 	q->len = (uint16_t)msg_remove_ecs(q->packet, q->len, q->ecs_added);
+	if (msg_opt(q->packet, q->len, &q->question, &q->opt) < 0)
+		q->opt = (struct opt){0};
 }
 
 /* An answer over UDP that is longer was not meant for many. */
@@ -96,7 +98,8 @@ void answer_mend(struct worker *w, struct query *q)
 void answer_self(struct worker *w, struct query *q, unsigned rcode)
 {
 	const struct settings *s = w->settings;
-	bool with_opt = q->opt.at != 0 && s->add_edns_to_self_generated;
+	bool clients_opt = q->opt.at != 0 && q->ecs_added != ECS_ADDED_OPT;
+	bool with_opt = clients_opt && s->add_edns_to_self_generated;
 
 	q->self_made = true;
 	q->answer = q->packet;

@@ -38,13 +38,19 @@ static enum step empty_query(struct worker *w, struct query *q)
 	return answer_ourselves(w, q, RCODE_NOTIMP);
 }
 
+/* What is malformed behind the question is forwarded as it is: the server may say what is wrong. */
+static void find_opt(struct query *q)
+{
+	if (unlikely(msg_opt(q->packet, q->len, &q->question, &q->opt) < 0))
+		q->opt = (struct opt){0};
+}
+
 /* EDNS, and where the message ends: octets after it are nobody's, and are not passed on. */
 static void parse_rest(struct query *q)
 {
 	size_t end;
 
-	if (unlikely(msg_opt(q->packet, q->len, &q->question, &q->opt) < 0))
-		q->opt = (struct opt){0}; /* forwarded as it is: the server may say what is wrong */
+	find_opt(q);
 	q->udp_payload = q->opt.payload > 512 ? q->opt.payload : 512;
 	if (likely(q->opt.at == 0 ? q->len == q->question.end
 				  : q->opt.is_last && q->len == q->opt.at + q->opt.len))
@@ -84,21 +90,15 @@ static struct server *pick_server(struct worker *w, struct query *q)
 	const struct policy *policy = pool_policy(w->t->pools, q->pool);
 	const struct pool_member *m = policy->pick(q->pool, q, &w->policy);
 
+	q->near_only = false;
 	return m != NULL ? m->server : NULL;
 }
 
 struct cache_key *pipeline_key(struct worker *w, struct query *q)
 {
 	struct cache_key *key = &w->keys[q->key_slot].key;
-	const struct opt *opt = &q->opt;
-	struct opt moved;
 
-	if (unlikely(q->opt_moved)) {
-		if (msg_opt(q->packet, q->len, &q->question, &moved) < 0)
-			moved = (struct opt){0};
-		opt = &moved;
-	}
-	cache_key(q->pool->cache, q->packet, q->len, &q->question, opt,
+	cache_key(q->pool->cache, q->packet, q->len, &q->question, &q->opt,
 		  q->client_proto == PROTO_UDP, key);
 	return key;
 }
@@ -171,7 +171,7 @@ static enum step add_subnet(struct worker *w, struct query *q)
 		return drop(w, q);
 	q->len = (uint16_t)len;
 	q->ecs_added = (uint8_t)added;
-	q->opt_moved = true;
+	find_opt(q);
 	return STEP_NEXT;
 }
 
@@ -265,24 +265,42 @@ static enum step stage_respond(struct worker *w, struct query *q)
 	return STEP_DONE;
 }
 
-static enum step (*const stages[])(struct worker *w, struct query *q) = {
-	[STAGE_PARSE] = stage_parse,     [STAGE_POOL] = stage_pool,
-	[STAGE_LOOKUP] = stage_lookup,   [STAGE_SERVER] = stage_server,
-	[STAGE_FORWARD] = stage_forward, [STAGE_ANSWER] = stage_answer,
-	[STAGE_RESPOND] = stage_respond,
-};
-
-/* Runs a query from its stage to the end, or until it parks. */
-static void run(struct worker *w, struct query *q)
+static enum step step(struct worker *w, struct query *q)
 {
-	while (stages[q->stage](w, q) == STEP_NEXT)
-		;
+	switch ((enum stage)q->stage) {
+	case STAGE_PARSE:
+		return stage_parse(w, q);
+	case STAGE_POOL:
+		return stage_pool(w, q);
+	case STAGE_LOOKUP:
+		return stage_lookup(w, q);
+	case STAGE_SERVER:
+		return stage_server(w, q);
+	case STAGE_FORWARD:
+		return stage_forward(w, q);
+	case STAGE_ANSWER:
+		return stage_answer(w, q);
+	case STAGE_RESPOND:
+		return stage_respond(w, q);
+	case STAGE_END:
+		break;
+	}
+	return STEP_DONE;
+}
+
+/* Runs a query up to the stage until: true when it got there, false when it parked or ended before.
+ */
+static bool advance(struct worker *w, struct query *q, enum stage until)
+{
+	while (q->stage < until)
+		if (step(w, q) != STEP_NEXT)
+			return false;
+	return true;
 }
 
 void pipeline_query(struct worker *w, struct query *q)
 {
-	q->key_slot = 0;
-	run(w, q);
+	advance(w, q, STAGE_END);
 }
 
 /* Two passes, so that what the cache will read is on its way before anybody waits for it. */
@@ -291,16 +309,12 @@ void pipeline_batch(struct worker *w, struct query **q, unsigned n)
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		enum step step = STEP_NEXT;
-
 		q[i]->key_slot = (uint8_t)i;
-		while (step == STEP_NEXT && q[i]->stage < STAGE_LOOKUP)
-			step = stages[q[i]->stage](w, q[i]);
-		if (step == STEP_NEXT)
+		if (advance(w, q[i], STAGE_LOOKUP))
 			q[left++] = q[i];
 	}
 	for (unsigned i = 0; i < left; i++)
-		run(w, q[i]);
+		advance(w, q[i], STAGE_END);
 }
 
 static bool counts_as_bad(const struct upstream *up, uint16_t flags)
@@ -332,7 +346,7 @@ void pipeline_answer(struct worker *w, struct query *q, uint8_t *answer, size_t 
 	if (likely(!q->more_coming))
 		upstream_done(w, q);
 	q->stage = STAGE_ANSWER;
-	run(w, q);
+	advance(w, q, STAGE_END);
 }
 
 void pipeline_failed(struct worker *w, struct query *q, enum failure why)

@@ -24,6 +24,10 @@
 #define SLOT_ROOM  (SLOT_LEN - sizeof(struct query))
 static_assert(SLOT_ROOM >= QUERY_UDP_MAX + QUERY_HEADROOM, "a datagram does not fit its slot");
 
+/* A query that the cache answers is written no further, see near_only. */
+#define NEAR_LEN offsetof(struct query, local)
+static_assert(NEAR_LEN == 2 * CACHE_LINE, "what a hit needs has grown");
+
 struct slab {
 	uint8_t *base;
 	size_t n; /* slots ever used */
@@ -58,7 +62,7 @@ static struct query *slot_take(struct slab *s)
 
 	if (likely(q != NULL)) {
 		ASAN_UNPOISON_MEMORY_REGION(q, SLOT_LEN);
-		s->free = q->next;
+		s->free = q->conn;
 		return q;
 	}
 	if (s->n == SLOTS_MAX)
@@ -79,10 +83,13 @@ struct query *query_new(struct worker *w, size_t len)
 		room = len + QUERY_HEADROOM <= UINT16_MAX ? len + QUERY_HEADROOM : UINT16_MAX;
 		q = aligned_alloc(CACHE_LINE,
 				  (sizeof(*q) + room + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+		if (q != NULL)
+			memset((uint8_t *)q + NEAR_LEN, 0, sizeof(*q) - NEAR_LEN);
 	}
 	if (unlikely(q == NULL))
 		return NULL;
-	memset(q, 0, sizeof(*q));
+	memset(q, 0,
+	       NEAR_LEN); /* the rest was cleared when it was freed, or is fresh from the system */
 	q->packet = (uint8_t *)(q + 1);
 	q->cap = (uint16_t)room;
 	return q;
@@ -92,12 +99,15 @@ void query_free(struct worker *w, struct query *q)
 {
 	struct slab *s = w->queries;
 
-	assert(!timer_is_running(&q->timer));
+	if (!q->near_only) {
+		assert(!timer_is_running(&q->timer));
+		memset((uint8_t *)q + NEAR_LEN, 0, sizeof(*q) - NEAR_LEN);
+	}
 	if (unlikely((size_t)((uint8_t *)q - s->base) >= (size_t)SLOTS_MAX * SLOT_LEN)) {
 		free(q);
 		return;
 	}
-	q->next = s->free;
+	q->conn = s->free; /* in a line that is warm */
 	s->free = q;
 	ASAN_POISON_MEMORY_REGION(q, SLOT_LEN);
 }

@@ -32,7 +32,7 @@ static void write_ring(struct worker *w, const struct query *q, uint32_t latency
 	r->qtype = q->question.qtype;
 	r->proto = q->client_proto;
 	r->client = q->client;
-	if (q->server != NULL && q->pin != NULL)
+	if (q->pin != NULL)
 		r->server = q->server->fixed.addr;
 	else
 		r->server.sa.sa_family = AF_UNSPEC;
@@ -69,7 +69,7 @@ static enum latency_kind latency_kind(const struct query *q)
 void record_answer(struct worker *w, const struct query *q)
 {
 	uint16_t flags = msg_flags(q->answer);
-	uint32_t latency_us = q->start_us ? (uint32_t)(w->now_us - q->start_us) : 0;
+	uint32_t latency_us = q->pin ? (uint32_t)(w->now_us - q->start_us) : 0;
 
 	stat_inc(&w->stats, STAT_RESPONSES);
 	counter_inc(&counters_of(w, q->frontend)->responses);

@@ -103,6 +103,7 @@ static struct query *accept_slot(struct worker *w, struct udp_listener *l, unsig
 	q->transport = &udp_transport;
 	q->frontend = l->frontend;
 	q->conn = l;
+	q->near_only = !l->is_wildcard;
 	if (l->is_wildcard)
 		read_local(q, mh, l->frontend);
 	return q;
@@ -155,7 +156,7 @@ static void write_headers(struct udp_io *io, const struct udp_listener *l)
 		mh->msg_namelen = addr_len(&q->client);
 		io->tx_iov[i] = (struct iovec){q->answer, q->answer_len};
 		mh->msg_controllen = 0;
-		if (unlikely(q->local.sa.sa_family != AF_UNSPEC))
+		if (l->is_wildcard && q->local.sa.sa_family != AF_UNSPEC)
 			write_local(q, mh, &io->tx_control[i]);
 	}
 }
