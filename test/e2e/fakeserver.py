@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 
+import dns.exception
 import dns.flags
 import dns.message
 import dns.rcode
@@ -17,6 +18,9 @@ import dns.rrset
 from harness import free_port
 
 CLOSE = object()
+
+# What dnspython raises over octets that are no query; they are not answered.
+NO_QUERY = (dns.exception.DNSException, ValueError, IndexError)
 
 
 class Later:
@@ -120,12 +124,15 @@ class FakeServer:
     def _decide(self, query):
         try:
             probe = query.is_probe
-        except Exception:
+        except NO_QUERY:
             probe = False
         (self.probes if probe else self.queries).append(query)
         if probe and self.answers_probes is not None:
             return address(query) if self.answers_probes else None
-        return self.reply(query)
+        try:
+            return self.reply(query)
+        except NO_QUERY:
+            return None
 
     def _act(self, what, send, close):
         if isinstance(what, Later):

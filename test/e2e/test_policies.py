@@ -100,17 +100,6 @@ class Policies(PolicyCase):
             self.assertTrue(clients.silent(d.port, f"n{i}.example.", timeout=0.1))
         self.assertEqual(self.who(d), 0)
 
-    def test_lua_policy(self):
-        d = self.daemon(self.servers_config() + '''
-            setServerPolicyLua("third", function(servers, dq) return 3 end)''')
-        self.assertEqual(self.counts(d, 4), {2: 4})
-        self.assertEqual(d.console("showServerPolicy()"), "third")
-
-    def test_lua_policy_of_old_returns_the_server(self):
-        d = self.daemon(self.servers_config() + '''
-            setServerPolicyLua("second", function(servers, dq) return servers[2] end)''')
-        self.assertEqual(self.counts(d, 4), {1: 4})
-
     def test_no_server(self):
         d = self.daemon(self.servers_config())
         for n in range(3):
