@@ -82,6 +82,8 @@ static int before_file(const struct options *o, struct txn *txn, struct err *err
 			err_prefix(err, "--acl");
 			return -EINVAL;
 		}
+	if (o->local.n > 0)
+		TXN_EDIT(txn, SETTINGS, settings)->local_override = true;
 	if (o->verbose)
 		TXN_EDIT(txn, SETTINGS, settings)->verbose = true;
 	if (o->key == NULL)
@@ -133,8 +135,6 @@ static int after_file(const struct options *o, struct txn *txn, struct err *err)
 {
 	int rc = 0;
 
-	if (o->local.n > 0)
-		frontends_clear_local(TXN_EDIT(txn, FRONTENDS, frontends));
 	for (unsigned i = 0; i < o->local.n && rc == 0; i++)
 		rc = listen_on(TXN_EDIT(txn, FRONTENDS, frontends), o->local.list[i], err);
 	if (rc == 0 && TXN_READ(txn, FRONTENDS, frontends)->n == 0)

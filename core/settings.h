@@ -15,6 +15,8 @@ struct settings {
 #undef SETTING_DOUBLE
 	/* set at start-up by their own functions */
 	uint32_t udp_recv_buffer, udp_send_buffer; /* octets, 0: as large as the system allows */
+	bool has_fast_open_key;                    /* of listeners, RFC 7413 4.1.2 */
+	uint32_t fast_open_key[4];                 /* as the socket option takes it */
 	bool local_override;                       /* -l was given: plain listeners of the file are replaced */
 };
 

@@ -157,19 +157,22 @@ static int prepare_udp(int fd, const struct frontend *f, const struct settings *
 	return ask_for_destination(fd, &f->addr);
 }
 
-static int prepare_tcp(int fd, const struct frontend *f)
+static int prepare_tcp(int fd, const struct frontend *f, const struct settings *s)
 {
 	int rc = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 
 	if (rc == 0 && f->options.tcp_fast_open_queue > 0)
 		rc = set_option(fd, SOL_TCP, TCP_FASTOPEN, (int)f->options.tcp_fast_open_queue);
+	if (rc == 0 && s->has_fast_open_key &&
+	    setsockopt(fd, SOL_TCP, TCP_FASTOPEN_KEY, s->fast_open_key, sizeof(s->fast_open_key)) < 0)
+		rc = -errno;
 	return rc;
 }
 
 static int prepare(int fd, const struct frontend *f, const struct settings *s, bool shared)
 {
 	const char *itf = f->options.interface;
-	int rc = f->proto == PROTO_UDP ? prepare_udp(fd, f, s) : prepare_tcp(fd, f);
+	int rc = f->proto == PROTO_UDP ? prepare_udp(fd, f, s) : prepare_tcp(fd, f, s);
 
 	if (rc == 0 && f->addr.sa.sa_family == AF_INET6)
 		rc = set_option(fd, SOL_IPV6, IPV6_V6ONLY, 1);

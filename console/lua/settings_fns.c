@@ -3,7 +3,9 @@
 #include "console/lua/rows.h"
 #include "console/lua/registry.h"
 #include "core/settings.h"
+#include "core/tls/tls.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Positions of the rows in setting_rows, which is made from the same file in the same order. */
@@ -79,6 +81,28 @@ static int set_socket_buffers(lua_State *L)
 	return 0;
 }
 
+/* Four groups of up to eight hexadecimal digits, as /proc/sys/net/ipv4/tcp_fastopen_key has them. */
+static int set_fast_open_key(lua_State *L)
+{
+	const char *text = lua_arg_string(L, 1, "key");
+	uint32_t key[4];
+	int end = 0;
+
+	if (sscanf(text, "%8x-%8x-%8x-%8x%n", &key[0], &key[1], &key[2], &key[3], &end) != 4 ||
+	    text[end] != '\0')
+		return lua_fail(L, "'%s' is no key: four groups of eight hexadecimal digits, '-' between",
+				text);
+	memcpy(TXN_EDIT(lua_host_txn(), SETTINGS, settings)->fast_open_key, key, sizeof(key));
+	TXN_EDIT(lua_host_txn(), SETTINGS, settings)->has_fast_open_key = true;
+	return 0;
+}
+
+static int sessions_kept(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)tls_sessions_kept());
+	return 1;
+}
+
 static int former_socket_buffers(lua_State *L)
 {
 	lua_host_former(L, "setUDPSocketBufferSize", "setUDPSocketBufferSizes(receive, send)");
@@ -107,6 +131,10 @@ static int get_verbose(lua_State *L)
 const struct lua_function setting_other_functions[] = {
 	{"setUDPSocketBufferSizes", set_socket_buffers, ROW_STARTUP, "receive, send",
 	 "buffer sizes of UDP sockets in octets; 0: as large as the system allows"},
+	{"setTCPFastOpenKey", set_fast_open_key, ROW_STARTUP, "xxxxxxxx-xxxxxxxx-xxxxxxxx-xxxxxxxx",
+	 "the key of TCP Fast Open cookies, alike on all machines of a cluster"},
+	{"getOutgoingTLSSessionCacheSize", sessions_kept, ROW_READS, "",
+	 "how many TLS sessions to servers are kept for resumption"},
 	{"setUDPSocketBufferSize", former_socket_buffers, ROW_STARTUP, "receive, send",
 	 "former name of setUDPSocketBufferSizes"},
 	{"setWHashedPertubation", former_perturbation, ROW_STARTUP, "number",

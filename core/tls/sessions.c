@@ -17,6 +17,14 @@ struct tls_session_store {
 	unsigned max, validity_s;
 };
 
+/* Moved once for a handshake, not for a query. */
+static _Atomic size_t kept_in_all;
+
+size_t tls_sessions_kept(void)
+{
+	return atomic_load_explicit(&kept_in_all, memory_order_relaxed);
+}
+
 struct tls_session_store *tls_sessions_new(unsigned max, unsigned validity_s)
 {
 	struct tls_session_store *s = mem_zalloc(1, sizeof(*s));
@@ -31,6 +39,7 @@ static void drop_oldest(struct tls_session_store *s, unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		s->kept[i].release(s->kept[i].session);
 	s->n -= n;
+	atomic_fetch_sub_explicit(&kept_in_all, n, memory_order_relaxed);
 	memmove(s->kept, s->kept + n, s->n * sizeof(*s->kept));
 }
 
@@ -65,6 +74,7 @@ void tls_sessions_put(struct tls_session_store *s, void *session, void (*release
 		s->room = s->room ? 2 * s->room : 4;
 		s->kept = mem_realloc(s->kept, s->room, sizeof(*s->kept));
 	}
+	atomic_fetch_add_explicit(&kept_in_all, 1, memory_order_relaxed);
 	s->kept[s->n++] = (struct kept){session, release, now_s + s->validity_s};
 }
 
@@ -77,6 +87,7 @@ void *tls_sessions_take(struct tls_session_store *s, uint64_t now_s)
 		drop_oldest(s, s->n);
 		return NULL;
 	}
+	atomic_fetch_sub_explicit(&kept_in_all, 1, memory_order_relaxed);
 	return s->kept[--s->n].session;
 }
 

@@ -66,6 +66,7 @@ void tls_client_free(struct tls_client *c);
  */
 struct tls_session_store *tls_sessions_new(unsigned max, unsigned validity_s);
 void tls_sessions_limit(struct tls_session_store *s, unsigned max, unsigned validity_s);
+size_t tls_sessions_kept(void); /* in all stores; any thread */
 void tls_sessions_free(struct tls_session_store *s);
 
 /*
