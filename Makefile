@@ -55,6 +55,7 @@ HEADERS  := $(foreach r,$(ROOMS),$(wildcard $(r)/*.h))
 .SECONDARY:
 
 all: $(B)/dnsdist $(B)/dnsdist-console tools man
+	@:
 
 $(B)/%.o: %.c
 	$(call say,CC,$<)
