@@ -25,26 +25,45 @@ static void add(lua_State *L, struct netmask_table *t, const char *text)
 		lua_host_raise(L, &err);
 }
 
-/*
- * Replaces what *t holds by the netmask or the table of netmasks at index 1. A bad one is an error,
- * which drops the whole draft; the old table goes with it.
- */
-static void replace(lua_State *L, struct netmask_table **t)
+/* Adds the netmask or the table of netmasks at index 1. Raises nothing, so that the caller can free
+ * t. */
+static int fill(lua_State *L, struct netmask_table *t, struct err *err)
 {
-	if (!lua_isstring(L, 1) && !lua_istable(L, 1))
-		lua_fail(L, "expected a netmask or a table of netmasks, got %s",
-			 lua_value_text(L, 1));
+	int rc = 0;
+
+	if (lua_isstring(L, 1))
+		return acl_add(t, lua_tostring(L, 1), err);
+	if (!lua_istable(L, 1))
+		return err_set(err, "expected a netmask or a table of netmasks, got %s",
+			       lua_value_text(L, 1));
+	for (lua_pushnil(L); rc == 0 && lua_next(L, 1); lua_pop(L, 1)) {
+		if (lua_isstring(L, -1))
+			rc = acl_add(t, lua_tostring(L, -1), err);
+		else
+			rc = err_set(err, "a netmask must be a string, got %s",
+				     lua_value_text(L, -1));
+	}
+	return rc;
+}
+
+/* Replaces what *t holds, or raises the error and leaves it: the configuration may catch it. */
+static void replace(lua_State *L, struct netmask_table **t,
+		    int (*add_all)(lua_State *L, struct netmask_table *t, struct err *err))
+{
+	struct netmask_table *next = netmask_table_new();
+	struct err err;
+
+	if (add_all(L, next, &err) < 0) {
+		netmask_table_free(next);
+		lua_host_raise(L, &err);
+	}
 	netmask_table_free(*t);
-	*t = netmask_table_new();
-	if (lua_isstring(L, 1)) {
-		add(L, *t, lua_tostring(L, 1));
-		return;
-	}
-	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
-		if (!lua_isstring(L, -1))
-			lua_fail(L, "a netmask must be a string, got %s", lua_value_text(L, -1));
-		add(L, *t, lua_tostring(L, -1));
-	}
+	*t = next;
+}
+
+static int fill_from_file(lua_State *L, struct netmask_table *t, struct err *err)
+{
+	return acl_add_file(t, lua_tostring(L, 1), err);
 }
 
 static void show(const struct netmask_table *t)
@@ -77,20 +96,14 @@ static int rm_acl(lua_State *L)
 
 static int set_acl(lua_State *L)
 {
-	replace(L, &edit_acl()->table);
+	replace(L, &edit_acl()->table, fill);
 	return 0;
 }
 
 static int set_acl_from_file(lua_State *L)
 {
-	const char *path = lua_arg_string(L, 1, "path");
-	struct acl *a = edit_acl();
-	struct err err;
-
-	netmask_table_free(a->table);
-	a->table = netmask_table_new();
-	if (acl_add_file(a->table, path, &err) < 0)
-		return lua_host_raise(L, &err);
+	lua_arg_string(L, 1, "path");
+	replace(L, &edit_acl()->table, fill_from_file);
 	return 0;
 }
 
@@ -108,7 +121,7 @@ static int add_console_acl(lua_State *L)
 
 static int set_console_acl(lua_State *L)
 {
-	replace(L, &edit_console()->acl);
+	replace(L, &edit_console()->acl, fill);
 	return 0;
 }
 

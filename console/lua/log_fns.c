@@ -77,13 +77,13 @@ static int set_facility(lua_State *L)
 	const char *names[ARRAY_LEN(facilities)];
 	const char *name, *nearest;
 
-	wishes.has_facility = true;
 	if (lua_isnumber(L, 1)) {
 		/* 0 … 23; upstream also took the values of <syslog.h>, which are eight times as
 		 * much */
 		int n = (int)lua_arg_integer(L, 1, "facility", 0, LOG_LOCAL7);
 
 		wishes.facility = n <= LOG_LOCAL7 >> 3 ? n << 3 : n;
+		wishes.has_facility = true;
 		return 0;
 	}
 	name = lua_arg_string(L, 1, "facility");
@@ -93,6 +93,7 @@ static int set_facility(lua_State *L)
 		names[i] = facilities[i].name;
 		if (strcasecmp(name, names[i]) == 0) {
 			wishes.facility = facilities[i].facility;
+			wishes.has_facility = true;
 			return 0;
 		}
 	}
