@@ -288,6 +288,30 @@ static void the_machine_is_described(void **state)
 		      FILE_NAME ":1: addCapabilitiesToRetain: …");
 }
 
+static void settings_that_are_no_number_arrive(void **state)
+{
+	static const char text[] = "setTCPFastOpenKey('01020304-a0b0c0d0-0-ffffffff')\n"
+				   "setUDPSocketBufferSizes(1000, 2000)\n";
+	static const uint8_t key[] = {4, 3, 2, 1, 0xd0, 0xc0, 0xb0, 0xa0,
+				      0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff};
+	const struct settings *s;
+	struct err err;
+
+	(void)state;
+	if (configure(LUA_DAEMON, text, &err) < 0)
+		fail_msg("%s", err.text);
+	s = rcu_get(tables_live)->settings;
+	assert_true(s->has_fast_open_key);
+	assert_memory_equal(s->fast_open_key, key, sizeof(key));
+	assert_int_equal(s->udp_recv_buffer, 1000);
+	assert_int_equal(s->udp_send_buffer, 2000);
+	lua_host_runtime();
+	check_command("no session is kept", "getOutgoingTLSSessionCacheSize()", "0\n");
+	unconfigure();
+	check_refused("three groups", "setTCPFastOpenKey('1-2-3')\n",
+		      FILE_NAME ":1: setTCPFastOpenKey: '1-2-3' is no key: …");
+}
+
 /* The key of the command line stands in the draft before the file runs. */
 static void a_key_given_before_beats_the_file(void **state)
 {
@@ -336,6 +360,7 @@ int main(void)
 		cmocka_unit_test(state_changes_are_told),
 		cmocka_unit_test(host_names_are_looked_up_beside),
 		cmocka_unit_test(the_machine_is_described),
+		cmocka_unit_test(settings_that_are_no_number_arrive),
 		cmocka_unit_test(a_key_given_before_beats_the_file),
 		cmocka_unit_test(listeners_of_the_command_line_replace_the_file),
 	};

@@ -28,20 +28,30 @@ static void dump_raw(FILE *file, const uint8_t *answer, size_t len)
 	free(text);
 }
 
+static const char *class_text(uint16_t class, char text[static 16])
+{
+	static const char *const names[] = {[1] = "IN", [3] = "CH", [4] = "HS"};
+
+	if (class < ARRAY_LEN(names) && names[class])
+		return names[class];
+	snprintf(text, 16, "CLASS%u", class);
+	return text;
+}
+
 static bool dump_entry(void *ctx, const struct cache_entry_view *e)
 {
 	struct dump *d = ctx;
-	char name[DNS_NAME_TEXT_MAX], type[16];
+	char name[DNS_NAME_TEXT_MAX], type[16], class[16];
 
 	fprintf(d->file,
 		"%s %ld %s %s ; ecs empty, rcode %u, key %llu, length %zu, received over UDP %d, "
 		"added %lld, dnssecOK %d, raw query flags %u",
 		name_text(e->answer + DNS_HEADER_LEN, e->question.name_len, name),
-		(long)e->expires_s - (long)d->now_s,
-		e->question.qclass == CLASS_IN ? "IN" : "CLASS", type_text(e->question.qtype, type),
-		msg_flags(e->answer) & DNS_RCODE_MASK, (unsigned long long)e->hash, e->len,
-		e->over_udp, (long long)(d->real_s - ((int64_t)d->now_s - e->added_s)),
-		e->dnssec_ok, (unsigned)e->query_flags);
+		(long)e->expires_s - (long)d->now_s, class_text(e->question.qclass, class),
+		type_text(e->question.qtype, type), msg_flags(e->answer) & DNS_RCODE_MASK,
+		(unsigned long long)e->hash, e->len, e->over_udp,
+		(long long)(d->real_s - ((int64_t)d->now_s - e->added_s)), e->dnssec_ok,
+		(unsigned)e->query_flags);
 	if (d->raw)
 		dump_raw(d->file, e->answer, e->len);
 	fputc('\n', d->file);

@@ -81,7 +81,8 @@ static int set_socket_buffers(lua_State *L)
 	return 0;
 }
 
-/* Four groups of up to eight hexadecimal digits, as /proc/sys/net/ipv4/tcp_fastopen_key has them. */
+/* Four groups of up to eight hexadecimal digits, as /proc/sys/net/ipv4/tcp_fastopen_key has them.
+ */
 static int set_fast_open_key(lua_State *L)
 {
 	const char *text = lua_arg_string(L, 1, "key");
@@ -90,8 +91,9 @@ static int set_fast_open_key(lua_State *L)
 
 	if (sscanf(text, "%8x-%8x-%8x-%8x%n", &key[0], &key[1], &key[2], &key[3], &end) != 4 ||
 	    text[end] != '\0')
-		return lua_fail(L, "'%s' is no key: four groups of eight hexadecimal digits, '-' between",
-				text);
+		return lua_fail(
+			L, "'%s' is no key: four groups of eight hexadecimal digits, '-' between",
+			text);
 	memcpy(TXN_EDIT(lua_host_txn(), SETTINGS, settings)->fast_open_key, key, sizeof(key));
 	TXN_EDIT(lua_host_txn(), SETTINGS, settings)->has_fast_open_key = true;
 	return 0;
