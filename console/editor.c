@@ -35,17 +35,34 @@ static void add_word(void *ctx, const char *word)
 	completion.words[completion.n++] = mem_strdup(word);
 }
 
-static char *next_word(const char *text, int state)
+/* Of "pc:getS" the words know only ":getSize(": what stands in front is the operator's, and stays.
+ */
+static size_t object_len(const char *text)
 {
 	size_t len = strlen(text);
+
+	while (len > 0 && strchr(":.", text[len - 1]) == NULL)
+		len--;
+	return len > 0 ? len - 1 : 0;
+}
+
+static char *next_word(const char *text, int state)
+{
+	size_t object = object_len(text), len = strlen(text + object);
 
 	if (state == 0)
 		completion.next = 0;
 	while (completion.next < completion.n) {
 		const char *word = completion.words[completion.next++];
+		size_t word_len = strlen(word);
+		char *whole;
 
-		if (strncmp(word, text, len) == 0)
-			return mem_strdup(word);
+		if (strncmp(word, text + object, len) != 0)
+			continue;
+		whole = mem_alloc(object + word_len + 1);
+		memcpy(whole, text, object);
+		memcpy(whole + object, word, word_len + 1);
+		return whole;
 	}
 	return NULL;
 }
@@ -54,6 +71,27 @@ static char **complete(const char *text, int start, int end)
 {
 	rl_attempted_completion_over = 1; /* no file names */
 	return rl_completion_matches(text, next_word);
+}
+
+/* Plain lines, as dnsdist has kept them everywhere: libedit's own reader wants a form of its own.
+ */
+static void history_read(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+
+	if (f == NULL)
+		return;
+	while ((len = getline(&line, &room, f)) >= 0) {
+		if (len > 0 && line[len - 1] == '\n')
+			line[len - 1] = '\0';
+		if (*line)
+			add_history(line);
+	}
+	free(line);
+	fclose(f);
 }
 
 static void history_open(struct editor *ed)
@@ -65,7 +103,7 @@ static void history_open(struct editor *ed)
 	    snprintf(path, sizeof(path), "%s/.dnsdist_history", home) >= (int)sizeof(path))
 		return;
 	ed->history_path = mem_strdup(path);
-	read_history(path);
+	history_read(path);
 }
 
 static void history_keep(struct editor *ed, const char *line)

@@ -242,6 +242,10 @@ static void session_ready(struct control_source *source, uint32_t events)
 			alive = message_came(s);
 		if (!alive || !session_flush(s) || s->out)
 			return;
+		if (lua_host_wants_exit()) { /* shutdown(), and its answer has left */
+			control_end();
+			return;
+		}
 	}
 }
 

@@ -11,6 +11,8 @@
 #include "console/lua/host.h"
 #include "core/mem.h"
 
+#define PROMPT "> "
+
 #define LINE_MAX_OCTETS 1000000 /* a line that never ends is not one */
 
 static struct {
@@ -44,7 +46,10 @@ static void run(const char *line)
 		control_end();
 }
 
-/* libedit's handler: a whole line, or NULL at the end. */
+/*
+ * libedit's handler: a whole line, or NULL at the end. Only installing it again shows the prompt
+ * before the next key.
+ */
 static void line_typed(char *line)
 {
 	if (line == NULL) {
@@ -55,6 +60,7 @@ static void line_typed(char *line)
 		add_history(line);
 	run(line);
 	free(line);
+	rl_callback_handler_install(PROMPT, line_typed);
 }
 
 static void run_lines(void)
@@ -103,7 +109,7 @@ void stdin_console_start(void)
 	in.terminal = isatty(STDIN_FILENO);
 	in.started = true;
 	if (in.terminal)
-		rl_callback_handler_install("> ", line_typed);
+		rl_callback_handler_install(PROMPT, line_typed);
 	if (control_watch(&in.source, EPOLLIN) == -EPERM) {
 		while (read_some())
 			;
