@@ -79,6 +79,29 @@ static void put_setting(const char *function)
 			put_bounds(&setting_rows[i]);
 }
 
+static void put_option(void *ctx, const struct lua_option_view *o)
+{
+	bool *any = ctx;
+
+	if (!*any)
+		fputs(".RS\n", stdout);
+	*any = true;
+	fputs(".TP\n.I ", stdout);
+	put(o->name);
+	printf(" \\fR(%s%s%s)\n", o->kind, *o->unit ? ", " : "", o->unit);
+	put(o->help);
+	putchar('\n');
+}
+
+static void put_function_options(const char *function)
+{
+	bool any = false;
+
+	lua_host_visit_options(function, put_option, &any);
+	if (any)
+		fputs(".RE\n", stdout);
+}
+
 static void put_function(void *ctx, const struct lua_row_view *row)
 {
 	bool methods = *(const bool *)ctx;
@@ -103,8 +126,10 @@ static void put_function(void *ctx, const struct lua_row_view *row)
 	putchar('\n');
 	put(row->help);
 	putchar('\n');
-	if (row->object == NULL)
+	if (row->object == NULL) {
 		put_setting(row->name);
+		put_function_options(row->name);
+	}
 }
 
 static void put_rows(bool methods)

@@ -11,7 +11,7 @@
 
 #define U32 4294967295.0
 
-static const struct lua_option options[] = {
+const struct lua_option packet_cache_options[] = {
 	{"maxTTL", OPTION_INT, 0, U32, "s", "longest life of an entry (86400)"},
 	{"minTTL", OPTION_INT, 0, U32, "s", "answers with a shorter TTL are not kept (0)"},
 	{"temporaryFailureTTL", OPTION_INT, 0, U32, "s",
@@ -151,7 +151,7 @@ static int new_packet_cache(lua_State *L)
 	if (lua_isnumber(L, 2) || lua_gettop(L) > 2)
 		former_arguments(L);
 	if (!lua_arg_missing(L, 2)) {
-		lua_options_check(L, 2, options);
+		lua_options_check(L, 2, packet_cache_options);
 		read_options(L, &o);
 	}
 	c = cache_new(&o, &err);

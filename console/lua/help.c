@@ -25,6 +25,27 @@ void lua_host_visit_rows(void (*visit)(void *ctx, const struct lua_row_view *row
 	}
 }
 
+static const char *const kinds[] = {
+	[OPTION_BOOL] = "boolean",   [OPTION_INT] = "integer",
+	[OPTION_NUMBER] = "number",  [OPTION_STRING] = "string",
+	[OPTION_TABLE] = "table",    [OPTION_FUNCTION] = "function",
+	[OPTION_STRING_OR_TABLE] = "string or table",
+};
+
+void lua_host_visit_options(const char *function,
+			    void (*visit)(void *ctx, const struct lua_option_view *option), void *ctx)
+{
+	for (const struct lua_option_list *list = lua_option_lists; list->function; list++) {
+		if (strcmp(list->function, function) != 0)
+			continue;
+		for (const struct lua_option *o = list->rows; o->name; o++) {
+			const struct lua_option_view view = {o->name, kinds[o->kind], o->unit, o->help};
+
+			visit(ctx, &view);
+		}
+	}
+}
+
 struct word_visit {
 	void (*visit)(void *ctx, const char *word);
 	void *ctx;
@@ -71,6 +92,12 @@ static void show_row(void *ctx, const struct lua_row_view *row)
 	lua_host_printf(" - %s\n", row->help);
 }
 
+static void show_option(void *ctx, const struct lua_option_view *o)
+{
+	lua_host_printf("    %s = %s%s%s - %s\n", o->name, o->kind, *o->unit ? ", " : "", o->unit,
+			o->help);
+}
+
 static int help(lua_State *L)
 {
 	struct search s = {.exact = true};
@@ -78,6 +105,8 @@ static int help(lua_State *L)
 	if (!lua_arg_missing(L, 1))
 		s.wanted = lua_arg_string(L, 1, "command");
 	lua_host_visit_rows(show_row, &s);
+	if (s.wanted)
+		lua_host_visit_options(s.wanted, show_option, NULL);
 	if (s.found == 0) {
 		s.exact = false;
 		lua_host_visit_rows(show_row, &s);

@@ -74,6 +74,13 @@ struct lua_row_view {
 	const char *file, *object; /* object NULL: a global function */
 	const char *name, *params, *help;
 };
+
+/* Visits the options of one function: name, "boolean", unit ("" for none), help. */
+struct lua_option_view {
+	const char *name, *kind, *unit, *help;
+};
+void lua_host_visit_options(const char *function,
+			    void (*visit)(void *ctx, const struct lua_option_view *option), void *ctx);
 void lua_host_visit_rows(void (*visit)(void *ctx, const struct lua_row_view *row), void *ctx);
 
 #endif

@@ -8,7 +8,7 @@
 
 #define U32 4294967295.0
 
-static const struct lua_option options[] = {
+const struct lua_option listen_options[] = {
 	{"reusePort", OPTION_BOOL, 0, 0, "",
 	 "the same address may be given again; each worker has its socket anyway"},
 	{"tcpFastOpenQueueSize", OPTION_INT, 0, U32, "connections",
@@ -70,7 +70,7 @@ static void read_options(lua_State *L, struct frontend_options *o)
 		return;
 	if (lua_istable(L, 2))
 		former_options(L);
-	lua_options_check(L, 2, options);
+	lua_options_check(L, 2, listen_options);
 	itf = lua_option_string(L, 2, "interface");
 	if (itf && strlen(itf) >= sizeof(o->interface))
 		lua_fail(L, "option 'interface': '%s' is longer than the name of an interface",

@@ -103,7 +103,7 @@ static int set_facility(lua_State *L)
 		       : lua_fail(L, "'%s' is no facility of syslog", name);
 }
 
-static const struct lua_option structured_options[] = {
+const struct lua_option structured_options[] = {
 	{"backend", OPTION_STRING, 0, 0, "", "default, json or systemd-journal"},
 	{"timeFormat", OPTION_STRING, 0, 0, "", "numeric or ISO8601"},
 	{"levelPrefix", OPTION_STRING, 0, 0, "", "hint: has no effect"},

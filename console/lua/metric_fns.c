@@ -8,14 +8,14 @@
 
 #define LABELS_MAX 1024
 
-static const struct lua_option declare_options[] = {
+const struct lua_option declare_options[] = {
 	{"customName", OPTION_STRING, 0, 0, "", "name on the metrics page"},
 	{"name", OPTION_STRING, 0, 0, "", "the same as customName"},
 	{"withLabels", OPTION_BOOL, 0, 0, "", "a value for each set of labels"},
 	{NULL, 0, 0, 0, NULL, NULL},
 };
 
-static const struct lua_option move_options[] = {
+const struct lua_option move_options[] = {
 	{"step", OPTION_INT, 0, 9e15, "", "by how much (1)"},
 	{"labels", OPTION_TABLE, 0, 0, "", "which value: {name=value, …}"},
 	{NULL, 0, 0, 0, NULL, NULL},

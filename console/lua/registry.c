@@ -28,6 +28,19 @@ const struct lua_file lua_files[] = {
 	{NULL, NULL, NULL},
 };
 
+const struct lua_option_list lua_option_lists[] = {
+	{"addLocal", listen_options},
+	{"setLocal", listen_options},
+	{"newServer", server_options},
+	{"newPacketCache", packet_cache_options},
+	{"showServers", show_servers_options},
+	{"setStructuredLogging", structured_options},
+	{"declareMetric", declare_options},
+	{"incMetric", move_options},
+	{"decMetric", move_options},
+	{NULL, NULL},
+};
+
 const struct lua_object *const lua_objects[] = {
 	&lua_server,  &lua_pool, &lua_policy, &lua_cache, &lua_client_state,
 	&lua_address, &lua_name, &lua_header, NULL,

@@ -11,6 +11,9 @@ extern const struct lua_function acl_functions[], address_functions[], cache_fun
 	setting_functions[], setting_other_functions[], show_functions[], show_latency_functions[],
 	show_tcp_functions[], stats_functions[];
 
+extern const struct lua_option declare_options[], listen_options[], move_options[],
+	packet_cache_options[], server_options[], show_servers_options[], structured_options[];
+
 void lua_constants_setup(lua_State *L);
 void lua_policies_setup(lua_State *L);
 

@@ -59,6 +59,12 @@ struct lua_option {
 	const char *unit, *help;
 };
 
+/* The options of a function, for help() and the manual. */
+struct lua_option_list {
+	const char *function;
+	const struct lua_option *rows;
+};
+
 /*
  * Checks the table at index against the rows (ended by a NULL name): a key that is no row is a
  * warning with the nearest name, an error in strict mode; a wrong type or range is a Lua error that
@@ -162,6 +168,7 @@ struct lua_file {
 };
 extern const struct lua_file lua_files[];
 extern const struct lua_object *const lua_objects[];
+extern const struct lua_option_list lua_option_lists[];
 
 /* Rows of objects, short. */
 #define METHOD(name, call, flags, params, help)             \

@@ -1,4 +1,5 @@
 /* newServer: its options, checked and read, become a server in the draft. */
+#include "console/lua/registry.h"
 #include "console/lua/rows.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #define I32 2147483647
 
 /* Every key of newServer's table, in the order of the manual. */
-static const struct lua_option options[] = {
+const struct lua_option server_options[] = {
 	{"address", OPTION_STRING, 0, 0, "", "address, with port or without (53, or 853 with tls)"},
 	{"id", OPTION_STRING, 0, 0, "", "UUID that stays the same over restarts; random"},
 	{"name", OPTION_STRING, 0, 0, "", "name to show"},
@@ -397,7 +398,7 @@ int lua_new_server(lua_State *L)
 				lua_value_text(L, 1));
 	lua_settop(L, 1);
 	refuse(L, 1);
-	lua_options_check(L, 1, options);
+	lua_options_check(L, 1, server_options);
 	check_pools(L);
 	server_fixed_default(&fixed);
 	if (!read_address(L, &fixed.addr))

@@ -10,7 +10,7 @@
 #include "core/mem.h"
 #include "workers/frontend.h"
 
-static const struct lua_option options[] = {
+const struct lua_option show_servers_options[] = {
 	{"showUUIDs", OPTION_BOOL, 0, 0, "", "a column of UUIDs"},
 	{NULL, 0, 0, 0, NULL, NULL},
 };
@@ -75,7 +75,7 @@ static int show_servers(lua_State *L)
 	double rate = 0;
 
 	if (!lua_arg_missing(L, 1)) {
-		lua_options_check(L, 1, options);
+		lua_options_check(L, 1, show_servers_options);
 		with_id = lua_option_bool(L, 1, "showUUIDs", false);
 	}
 	lua_host_printf("%-3s ", "#");
