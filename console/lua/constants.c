@@ -12,28 +12,16 @@ struct constant {
 
 /* clang-format off */
 static const struct constant dnsqtypes[] = {
-	{ "A", 1 }, { "NS", 2 }, { "CNAME", 5 }, { "SOA", 6 }, { "MB", 7 }, { "MG", 8 }, { "MR", 9 },
-	{ "PTR", 12 }, { "HINFO", 13 }, { "MINFO", 14 }, { "MX", 15 }, { "TXT", 16 }, { "RP", 17 },
-	{ "AFSDB", 18 }, { "SIG", 24 }, { "KEY", 25 }, { "AAAA", 28 }, { "LOC", 29 }, { "SRV", 33 },
-	{ "NAPTR", 35 }, { "KX", 36 }, { "CERT", 37 }, { "A6", 38 }, { "DNAME", 39 }, { "OPT", 41 },
-	{ "APL", 42 }, { "DS", 43 }, { "SSHFP", 44 }, { "IPSECKEY", 45 }, { "RRSIG", 46 },
-	{ "NSEC", 47 }, { "DNSKEY", 48 }, { "DHCID", 49 }, { "NSEC3", 50 }, { "NSEC3PARAM", 51 },
-	{ "TLSA", 52 }, { "SMIMEA", 53 }, { "RKEY", 57 }, { "CDS", 59 }, { "CDNSKEY", 60 },
-	{ "OPENPGPKEY", 61 }, { "CSYNC", 62 }, { "ZONEMD", 63 }, { "SVCB", 64 }, { "HTTPS", 65 },
-	{ "HHIT", 67 }, { "BRID", 68 }, { "SPF", 99 }, { "NID", 104 }, { "L32", 105 }, { "L64", 106 },
-	{ "LP", 107 }, { "EUI48", 108 }, { "EUI64", 109 }, { "TKEY", 249 }, { "TSIG", 250 },
-	{ "IXFR", 251 }, { "AXFR", 252 }, { "MAILB", 253 }, { "MAILA", 254 }, { "ANY", 255 },
-	{ "URI", 256 }, { "CAA", 257 }, { "RESINFO", 261 }, { "WALLET", 262 }, { "DLV", 32769 },
-	{ "ADDR", 65400 }, { "ALIAS", 65401 }, { "LUA", 65402 },
+#define TYPE(name, number) { #name, number },
+#include "core/dns/types.def"
+#undef TYPE
 	{ NULL, 0 },
 };
 
 static const struct constant dnsrcodes[] = {
-	{ "NOERROR", 0 }, { "FORMERR", 1 }, { "SERVFAIL", 2 }, { "NXDOMAIN", 3 }, { "NOTIMP", 4 },
-	{ "REFUSED", 5 }, { "YXDOMAIN", 6 }, { "YXRRSET", 7 }, { "NXRRSET", 8 }, { "NOTAUTH", 9 },
-	{ "NOTZONE", 10 }, { "BADVERS", 16 }, { "BADSIG", 16 }, { "BADKEY", 17 }, { "BADTIME", 18 },
-	{ "BADMODE", 19 }, { "BADNAME", 20 }, { "BADALG", 21 }, { "BADTRUNC", 22 },
-	{ "BADCOOKIE", 23 },
+#define RCODE(name, number, text) { #name, number },
+#include "core/dns/rcodes.def"
+#undef RCODE
 	{ NULL, 0 },
 };
 
