@@ -164,6 +164,7 @@ struct path_options {
 	bool wildcard;
 	void (*settings)(struct settings *s);
 	void (*server)(struct server_fixed *fixed);
+	void (*listen)(struct frontend_options *options);
 };
 
 static inline void path_register(void)
@@ -255,6 +256,8 @@ static inline void path_start(struct path *p, const struct path_options *o)
 	}
 	f = TXN_EDIT(txn, FRONTENDS, frontends);
 	frontend_options_default(&listen);
+	if (o->listen != NULL)
+		o->listen(&listen);
 	at = p->listen;
 	if (o->wildcard)
 		at.v4.sin_addr.s_addr = htonl(INADDR_ANY);

@@ -119,16 +119,25 @@ static void stream_failed(struct worker *w, struct probe *p, enum stream_result 
 static void read_stream(struct worker *w, struct probe *p)
 {
 	struct stream_buffers *io = &streams_get(w)->io;
-	size_t len, msg_len;
-	enum stream_result r = stream_read(io, &p->stream, &len);
-	const uint8_t *msg = stream_message(io->in, len, &msg_len);
+	enum stream_result r;
 
-	if (msg != NULL)
-		got_answer(w, p, msg, msg_len);
-	else if (r == STREAM_CLOSED || r == STREAM_FAILED)
+	do {
+		size_t len, msg_len;
+		const uint8_t *msg;
+
+		r = stream_read(io, &p->stream, &len);
+		msg = stream_message(io->in, len, &msg_len);
+		if (msg != NULL) {
+			got_answer(w, p, msg, msg_len);
+			return;
+		}
+		if (!stream_keep(&p->stream, io->in, len)) {
+			end(w, p, PROBE_NETWORK, strerror(ENOMEM));
+			return;
+		}
+	} while (r == STREAM_OK);
+	if (r != STREAM_AGAIN)
 		stream_failed(w, p, r);
-	else if (!stream_keep(&p->stream, io->in, len))
-		end(w, p, PROBE_NETWORK, strerror(ENOMEM));
 }
 
 static void stream_ready(struct worker *w, struct source *source, uint32_t events)
@@ -137,6 +146,7 @@ static void stream_ready(struct worker *w, struct source *source, uint32_t event
 	struct stream *s = &p->stream;
 	enum stream_result r = s->phase != STREAM_OPEN ? stream_step(s) : STREAM_OK;
 
+	s->ended |= (events & STREAM_END) != 0;
 	if (r == STREAM_OK && s->out_len > 0)
 		r = stream_flush(&streams_get(w)->io, s);
 	if (r == STREAM_OK)

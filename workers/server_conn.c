@@ -404,6 +404,7 @@ static void conn_ready(struct worker *w, struct source *source, uint32_t events)
 {
 	struct server_conn *c = container_of(source, struct server_conn, stream.source);
 
+	c->stream.ended |= (events & STREAM_END) != 0;
 	if (c->stream.phase != STREAM_OPEN && !step(w, c))
 		return;
 	if (c->paused)

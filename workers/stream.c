@@ -116,8 +116,11 @@ static enum stream_result read_plain(struct stream *s, uint8_t *buf, size_t *don
 	while (n < 0 && errno == EINTR);
 	if (likely(n > 0)) {
 		*done = (size_t)n;
-		/* A short read has emptied the socket; what comes later is a new edge. */
-		return n < STREAM_READ_MAX ? STREAM_AGAIN : STREAM_OK;
+		/*
+		 * A short read has emptied the socket, and what comes later is a new edge; but an
+		 * end that came with the data has had its edge.
+		 */
+		return n < STREAM_READ_MAX && !s->ended ? STREAM_AGAIN : STREAM_OK;
 	}
 	if (n == 0)
 		return STREAM_CLOSED;

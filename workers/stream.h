@@ -24,6 +24,7 @@
  */
 #define STREAM_PIECE 16320
 
+#define STREAM_END (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 #define STREAM_INPUT (EPOLLIN | EPOLLRDHUP | EPOLLET)
 #define STREAM_OUTPUT EPOLLOUT
 
@@ -46,6 +47,7 @@ enum stream_phase { STREAM_OPEN, STREAM_CONNECTING, STREAM_HANDSHAKE };
 struct stream {
 	struct source source;   /* what epoll knows; fd is -1 when closed */
 	enum stream_phase phase;
+	bool ended;             /* epoll has said that the other side has closed, behind what it has sent */
 	struct tls_conn *tls;   /* NULL: plain */
 	struct stream_piece *out_first, *out_last;
 	size_t out_len;

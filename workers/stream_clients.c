@@ -379,6 +379,7 @@ static void client_ready(struct worker *w, struct source *source, uint32_t event
 		client_close(w, c);
 		return;
 	}
+	c->stream.ended |= (events & STREAM_END) != 0;
 	if (events & ~(uint32_t)EPOLLOUT)
 		c->readable = true;
 	read_more(w, c);
