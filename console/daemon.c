@@ -202,7 +202,7 @@ out:
 int daemon_check(const struct options *o)
 {
 	struct err err = {""};
-	int rc = setup_configuration(o, LUA_CHECK, &err);
+	int rc = setup_configuration(o, o->client ? LUA_CLIENT : LUA_CHECK, &err);
 
 	if (rc < 0)
 		log_error("setup", "%s", err.text);

@@ -30,7 +30,7 @@ static void configure_log(const struct options *o)
 	};
 
 	/* A client's messages are for a person, not for a log collector. */
-	if (o->structured && !o->client) {
+	if (o->structured && (!o->client || o->check_config)) {
 		c.format = LOG_FORMAT_STRUCTURED;
 		if (o->structured_backend && strcmp(o->structured_backend, "json") == 0)
 			c.format = LOG_FORMAT_JSON;
@@ -177,7 +177,7 @@ int setup_configuration(const struct options *o, enum lua_role role, struct err 
 	}
 	if (role != LUA_CLIENT)
 		configure_log_again(TXN_READ(txn, CONSOLE, console_config));
-	return role == LUA_CHECK ? txn_check(txn, err) : txn_commit(txn, err);
+	return o->check_config ? txn_check(txn, err) : txn_commit(txn, err);
 }
 
 void setup_end(void)

@@ -12,7 +12,7 @@ int setup_process(const struct options *o);
 
 /*
  * Registers the rooms' parts, runs the configuration file in this role with what the command line
- * says before and after it, and publishes (LUA_DAEMON) or only checks (the other roles). 0, or a
+ * says before and after it, and publishes, or with --check-config only checks. 0, or a
  * negative errno with err set. setup_end must follow either way.
  */
 int setup_configuration(const struct options *o, enum lua_role role, struct err *err);
