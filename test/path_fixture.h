@@ -35,6 +35,7 @@ struct resolver {
 	atomic_bool stop;
 	uint8_t last[1500]; /* the last query; read it when none is under way */
 	size_t last_len;
+	uint16_t ports[64]; /* of the first queries, as the last one */
 };
 
 static inline int loopback_socket(struct addr *addr, uint16_t port)
@@ -81,10 +82,27 @@ static inline size_t resolver_answer(uint8_t *m, size_t len, unsigned n_records)
 	return at;
 }
 
+/* What a query's client subnet is answered with: the same, good for scope bits. */
+static inline size_t resolver_add_scope(uint8_t *m, size_t len, const struct ecs *ecs,
+					uint8_t scope)
+{
+	uint8_t opt[] = {0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 11, 0, 8, 0, 7, 0, 1, 24, scope, 0, 0, 0};
+
+	memcpy(opt + sizeof(opt) - 3, ecs->addr, 3);
+	memcpy(m + len, opt, sizeof(opt));
+	put_u16(m + 10, 1);
+	return len + sizeof(opt);
+}
+
 static inline void resolver_reply(struct resolver *r, uint8_t *m, size_t len, const struct addr *to)
 {
 	uint16_t id = msg_id(m);
+	struct question q;
+	struct opt opt = {0};
+	struct ecs ecs = {0};
 
+	if (msg_question(m, len, &q) == 0 && msg_opt(m, len, &q, &opt) == 0 && opt.at != 0)
+		msg_ecs(m, &opt, &ecs);
 	if (label_is(m, "silent"))
 		return;
 	if (label_is(m, "servfail")) {
@@ -95,6 +113,10 @@ static inline void resolver_reply(struct resolver *r, uint8_t *m, size_t len, co
 	} else {
 		len = resolver_answer(m, len, 1);
 	}
+	if (ecs.present)
+		len = resolver_add_scope(m, len, &ecs, label_is(m, "scoped") ? 24 : 0);
+	if (label_is(m, "cut"))
+		m[2] |= DNS_TC >> 8;
 	if (label_is(m, "wrongid")) {
 		msg_set_id(m, (uint16_t)(id + 1));
 		sendto(r->fd, m, len, 0, &to->sa, sizeof(to->v4));
@@ -129,6 +151,8 @@ static inline void *resolver_main(void *arg)
 			continue;
 		memcpy(r->last, m, (size_t)n);
 		r->last_len = (size_t)n;
+		if (atomic_load(&r->queries) < ARRAY_LEN(r->ports))
+			r->ports[atomic_load(&r->queries)] = addr_port(&from);
 		atomic_fetch_add(&r->queries, 1);
 		resolver_reply(r, m, (size_t)n, &from);
 	}
@@ -165,6 +189,7 @@ struct path_options {
 	void (*settings)(struct settings *s);
 	void (*server)(struct server_fixed *fixed);
 	void (*listen)(struct frontend_options *options);
+	void (*cache)(struct cache_options *o);
 };
 
 static inline void path_register(void)
@@ -251,6 +276,8 @@ static inline void path_start(struct path *p, const struct path_options *o)
 	p->server = path_add_server(TXN_EDIT(txn, POOLS, pools), &p->resolver.addr, o->server);
 	if (o->with_cache) {
 		cache_options_default(&cache, 1000);
+		if (o->cache != NULL)
+			o->cache(&cache);
 		p->cache = cache_new(&cache, &err);
 		pool_set_cache(pools_pool(TXN_EDIT(txn, POOLS, pools), ""), p->cache);
 	}

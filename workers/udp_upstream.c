@@ -21,7 +21,7 @@
 /* Draws before an occupant must go: a half-full table defeats that many once in 2^32 queries. */
 #define DRAWS_MAX 32
 
-/* A server that can't be reached is not met on new sockets more often. */
+/* A server that can't be reached is not tried with new sockets more often. */
 #define RECONNECT_US 1000000
 
 struct udp_socket {
@@ -43,6 +43,8 @@ struct udp_upstream {
 	struct udp_socket *retired;
 	struct timer_queue *timeout;
 	uint64_t reconnected_us;
+	uint64_t failed_us; /* when a socket could not be opened, and why */
+	int failed;
 };
 
 static void answers_ready(struct worker *w, struct source *src, uint32_t events);
@@ -114,6 +116,21 @@ static struct udp_upstream *udp_new(struct worker *w, const struct server_fixed 
 	return u;
 }
 
+static struct udp_socket *open_socket(struct worker *w, struct upstream *up, int *rc)
+{
+	struct udp_upstream *u = up->udp;
+	struct udp_socket *s;
+
+	if (u->failed < 0 && w->now_us - u->failed_us < RECONNECT_US) {
+		*rc = u->failed;
+		return NULL;
+	}
+	s = socket_new(w, up, rc);
+	u->failed = s == NULL ? *rc : 0;
+	u->failed_us = w->now_us;
+	return s;
+}
+
 /* The socket whose turn it is, opened when it is not; NULL with *rc set when it can't be. */
 static struct udp_socket *next_socket(struct worker *w, struct upstream *up, int *rc)
 {
@@ -125,7 +142,7 @@ static struct udp_socket *next_socket(struct worker *w, struct upstream *up, int
 		u->turn = u->turn + 1 < u->n ? u->turn + 1 : 0;
 	}
 	if (unlikely(u->sockets[i] == NULL))
-		u->sockets[i] = socket_new(w, up, rc);
+		u->sockets[i] = open_socket(w, up, rc);
 	return u->sockets[i];
 }
 
