@@ -12,7 +12,10 @@
  * for a long way, and an insert should not take longer than some microseconds. Then the next best
  * goes.
  */
-#define SWEEP_BUCKETS 64
+#define SWEEP_BUCKETS 32
+
+/* In a flood every second to third bucket has a victim. */
+#define BUCKETS_AHEAD 3
 
 /* Victims picked by policy before room is made by force, and places where that is tried. */
 #define ROOM_TRIES 16
@@ -28,35 +31,21 @@ static unsigned slot_worth(const struct bucket *b, unsigned slot)
 	return level;
 }
 
-/* What happens to an entry that the hand passes; true: it goes. */
-static bool hand_passes(struct shard *sh, struct bucket *b, unsigned slot)
+/* What happens to an entry that the hand passes because it is no victim. */
+static void hand_passes(struct shard *sh, struct bucket *b, unsigned slot)
 {
 	bool is_read = slot_was_read(b, slot);
 	bool protected_full = sh->n_protected >= sh->protected_cap;
 
-	switch (slot_level(b, slot)) {
-	case LEVEL_OLD:
-		if (!is_read)
-			return true;
-		slot_set_level(sh, b, slot, protected_full ? LEVEL_NEW : LEVEL_PROTECTED);
-		return false;
-	case LEVEL_NEW:
-		if (!is_read)
-			slot_set_level(sh, b, slot, LEVEL_OLD);
-		else
-			slot_set_level(sh, b, slot, protected_full ? LEVEL_NEW : LEVEL_PROTECTED);
-		return false;
-	case LEVEL_PROTECTED:
+	if (slot_level(b, slot) != LEVEL_PROTECTED) {
+		enum level wanted = protected_full ? LEVEL_NEW : LEVEL_PROTECTED;
+
+		slot_set_level(sh, b, slot, is_read ? wanted : LEVEL_OLD);
+	} else if (protected_full) {
 		/* while there is room its bit stays set: not cleared, no reader has to set it again
 		 */
-		if (protected_full)
-			slot_set_level(sh, b, slot, is_read ? LEVEL_PROTECTED : LEVEL_NEW);
-		return false;
-	case LEVEL_GHOST:
-		break;
+		slot_set_level(sh, b, slot, is_read ? LEVEL_PROTECTED : LEVEL_NEW);
 	}
-	assert(!"the hand passes entries only");
-	return false;
 }
 
 static void hand_next(struct shard *sh)
@@ -89,41 +78,86 @@ static void candidate_see(struct candidate *best, struct bucket *b, unsigned slo
 		*best = (struct candidate){b, slot, worth};
 }
 
-/* Moves the hand to the end of its bucket or to a victim; true when something was removed. */
-static bool sweep_bucket(struct cache *c, struct shard *sh, struct cache_worker *w, uint32_t now_s,
-			 struct candidate *best)
+static struct bucket *hand_bucket(const struct cache *c, const struct shard *sh)
 {
-	struct bucket *b = &c->buckets[sh->first_bucket + sh->hand_bucket];
+	return &c->buckets[sh->first_bucket + sh->hand_bucket];
+}
 
-	if (sh->hand_slot == 0 && bucket_is_due(b, now_s) &&
-	    bucket_expire(c, sh, b, now_s, SIZE_MAX) > 0)
-		return true;
-	do {
-		unsigned slot = sh->hand_slot;
+/* Whether the hand rests on an entry that is to go. */
+static bool hand_on_victim(const struct cache *c, const struct shard *sh)
+{
+	const struct bucket *b = hand_bucket(c, sh);
+	unsigned slot = sh->hand_slot;
 
-		hand_next(sh);
-		if (load_relaxed(&b->at[slot]) == 0)
-			continue;
-		candidate_see(best, b, slot);
-		if (hand_passes(sh, b, slot)) {
-			evict_slot(c, sh, b, slot, w);
-			return true;
+	return load_relaxed(&b->at[slot]) != 0 && slot_level(b, slot) == LEVEL_OLD &&
+	       !slot_was_read(b, slot);
+}
+
+/*
+ * Moves the hand on until it rests on a victim; false when none is near. What has expired in the
+ * buckets that it enters is removed on the way.
+ */
+static bool hand_seek(struct cache *c, struct shard *sh, uint32_t now_s, struct candidate *best)
+{
+	for (uint32_t entered = 0; entered <= SWEEP_BUCKETS || best->bucket == NULL;) {
+		struct bucket *b = hand_bucket(c, sh);
+
+		if (sh->hand_slot == 0) {
+			if (bucket_is_due(b, now_s))
+				bucket_expire(c, sh, b, now_s, SIZE_MAX);
+			if (load_relaxed(&sh->n) == 0)
+				return false;
+			entered++;
 		}
-	} while (sh->hand_slot != 0);
+		if (load_relaxed(&b->at[sh->hand_slot]) != 0) {
+			if (hand_on_victim(c, sh))
+				return true;
+			candidate_see(best, b, sh->hand_slot);
+			hand_passes(sh, b, sh->hand_slot);
+		}
+		hand_next(sh);
+	}
 	return false;
+}
+
+/*
+ * Finds the next victim now and starts loading what its removal will read, so that it is there by
+ * the time of the shard's next insert: those lines are what an eviction costs.
+ */
+static void look_ahead(struct cache *c, struct shard *sh, uint32_t now_s)
+{
+	struct candidate unused = {0};
+
+	if (!hand_seek(c, sh, now_s, &unused))
+		return;
+
+	const char *entry =
+		(const char *)&c->words[load_relaxed(&hand_bucket(c, sh)->at[sh->hand_slot])];
+
+	for (unsigned i = 1; i <= BUCKETS_AHEAD; i++)
+		__builtin_prefetch(hand_bucket(c, sh) + i);
+	__builtin_prefetch(entry);
+	__builtin_prefetch(entry + CACHE_LINE);
+	__builtin_prefetch(entry + 2 * CACHE_LINE);
 }
 
 bool evict_one(struct cache *c, struct shard *sh, struct cache_worker *w, uint32_t now_s)
 {
 	struct candidate best = {0};
+	uint32_t n = load_relaxed(&sh->n);
+	bool found = n != 0 && (hand_on_victim(c, sh) || hand_seek(c, sh, now_s, &best));
 
-	if (load_relaxed(&sh->n) == 0)
+	if (load_relaxed(&sh->n) < n)
+		return true; /* expired ones were in the way */
+	if (n == 0)
 		return false;
-	for (uint32_t i = 0; i < SWEEP_BUCKETS || best.bucket == NULL; i++) {
-		if (sweep_bucket(c, sh, w, now_s, &best))
-			return true;
+	if (!found) {
+		evict_slot(c, sh, best.bucket, best.slot, w);
+		return true;
 	}
-	evict_slot(c, sh, best.bucket, best.slot, w);
+	evict_slot(c, sh, hand_bucket(c, sh), sh->hand_slot, w);
+	hand_next(sh);
+	look_ahead(c, sh, now_s);
 	return true;
 }
 

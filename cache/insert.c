@@ -1,5 +1,5 @@
 /* Keeping an answer: whether, for how long, and the way into the table. */
-#include "cache/internal.h"
+#include "cache/match.h"
 
 /*
  * A shard's lock is held for some hundred nanoseconds. So long it is worth to try again; after that
@@ -157,6 +157,7 @@ void cache_insert(struct cache *c, unsigned worker, const struct cache_key *key,
 
 	if (key->len == 0 || len < DNS_HEADER_LEN || len > c->options.max_entry_octets)
 		return;
+	cache_prefetch(c, key->hash); /* there by the time the answer is read */
 	if (msg_answer_info(answer, len, &info, ttl_at, c->max_ttls) < 0 ||
 	    !answers_key(key, answer, &info.question))
 		return;

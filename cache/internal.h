@@ -238,10 +238,8 @@ static inline struct cache_worker *worker_block(struct cache *c, unsigned worker
 	return likely(w != NULL) ? w : perworker_get(&c->workers, worker);
 }
 
-/* table.c: lock held by the caller, but for slots_with_tag. */
+/* table.c: lock held by the caller. */
 
-/* Bit s set: slot s has this tag (and may be empty). Any thread. */
-unsigned slots_with_tag(const struct bucket *b, uint16_t tag);
 /* Bit s set: slot s is empty. */
 unsigned slots_empty(const struct bucket *b);
 /* The slot of this tag's ghost, or BUCKET_WAYS. */
@@ -281,9 +279,6 @@ struct entry_parts {
 
 /* Puts the entry together in out, which has room for it; returns its words. */
 uint32_t entry_build(const struct entry_parts *p, uint64_t *out);
-/* Whether the entry at w, whose word 1 is info, is the one of this key. Any thread; says nonsense
- * of a torn one. */
-bool entry_is(const _Atomic uint64_t *w, uint64_t info, const struct cache_key *key);
 /* Plain copy of an entry's octets from … from + len, lock held. */
 void entry_octets(const _Atomic uint64_t *w, uint32_t from, uint8_t *out, uint32_t len);
 /* Rebuilds the key (bytes, len, name_len, dnssec_ok, hash), lock held. */

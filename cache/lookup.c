@@ -2,7 +2,7 @@
  * The path of a hit: one line of the table, the lines of the entry, nothing written but a bit that
  * says the entry was read, and that only when it is not yet set.
  */
-#include "cache/internal.h"
+#include "cache/match.h"
 
 /*
  * How often a bucket may change under a look-up: a change takes some ten nanoseconds, so that even

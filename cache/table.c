@@ -1,32 +1,6 @@
-/* Buckets: finding tags, changing slots under the sequence number, and the hint of what has
+/* Buckets: changing slots under the sequence number, and the hint of what has
  * expired. */
-#include "cache/internal.h"
-
-#define LANES 0x0001000100010001ull
-
-/* Bit 15 of each 16-bit lane that equals tag; exact, so that no borrow runs into the next lane. */
-static uint64_t lanes_equal(uint64_t tags, uint16_t tag)
-{
-	const uint64_t low = 0x7fff * LANES;
-	uint64_t x = tags ^ tag * LANES;
-
-	return ~(((x & low) + low) | x | low);
-}
-
-/* From bits 15, 31, 47, 63 to bits 0-3. */
-static unsigned lanes_mask(uint64_t hits)
-{
-	return (unsigned)((hits >> 15) * 0x0001000200040008ull >> 48) & 15;
-}
-
-unsigned slots_with_tag(const struct bucket *b, uint16_t tag)
-{
-	uint64_t low = lanes_equal(load_relaxed(&b->tags[0]), tag);
-	uint64_t high = lanes_equal(load_relaxed(&b->tags[1]), tag);
-	unsigned last = (uint16_t)load_relaxed(&b->last) == tag;
-
-	return lanes_mask(low) | lanes_mask(high) << 4 | last << 8;
-}
+#include "cache/match.h"
 
 unsigned slots_empty(const struct bucket *b)
 {
@@ -147,10 +121,15 @@ void slot_set_level(struct shard *sh, struct bucket *b, unsigned slot, enum leve
 		sh->n_protected--;
 	if (level == LEVEL_PROTECTED)
 		sh->n_protected++;
-	/* readers set their bits meanwhile, so no plain store */
-	atomic_fetch_and_explicit(&b->meta, ~(3u << shift | meta_ref(slot)), memory_order_relaxed);
-	if (level != LEVEL_OLD)
-		atomic_fetch_or_explicit(&b->meta, (uint32_t)level << shift, memory_order_relaxed);
+	/*
+	 * Readers set their bits meanwhile, so no plain store; but the levels are ours alone, and
+	 * nobody else clears a bit that is set, so one exclusive-or does it all.
+	 */
+	uint32_t meta = load_relaxed(&b->meta);
+	uint32_t change = ((meta >> shift & 3) ^ level) << shift | (meta & meta_ref(slot));
+
+	if (change != 0)
+		atomic_fetch_xor_explicit(&b->meta, change, memory_order_relaxed);
 }
 
 void slot_fill(struct cache *c, struct shard *sh, struct bucket *b, unsigned slot, uint16_t tag,
