@@ -2,12 +2,14 @@
  * The packet cache: answers by the whole normalised query, compared in full, so that a collision of
  * hashes can't serve a wrong answer.
  *
- * Sharded by hash; set-associative; entries are contiguous blobs in size-classed slabs of one
- * mapped arena for each shard, addressed by offset. Any worker reads any shard, without a lock and
- * without a write but for a reference bit that is not yet set; a worker inserts under the shard's
- * lock if it is free (trylock) and gives up if not. Shards k, k+N, … are aged and cleaned by worker
- * k when idle. Full means evict (expired first, then second chance with a probation segment), never
- * refuse.
+ * One table for all workers: buckets of nine slots, one line each, and entries as contiguous blobs
+ * in one mapped arena, addressed by offset. Any worker reads anything, without a lock and without a
+ * write but for a reference bit that is not yet set. A worker inserts under the lock of the shard
+ * (a run of buckets with its share of the entries) if it is free, and gives up after some tries if
+ * not. Shards k, k+N, … are cleaned by worker k when idle. Full means evict (expired first, then
+ * second chance with a probation segment), never refuse. There are never more than max_entries;
+ * and of just so many different names at least 98 % are kept, for the others met a bucket or a
+ * shard that was full before the rest.
  */
 #ifndef CACHE_CACHE_H
 #define CACHE_CACHE_H
@@ -20,7 +22,7 @@ struct cache_options {
 	uint32_t max_entries;
 	uint32_t max_ttl_s, min_ttl_s, temp_failure_ttl_s, stale_ttl_s, max_negative_ttl_s,
 		truncated_ttl_s;
-	uint32_t shards;           /* hint, see cache.c */
+	uint32_t shards;           /* hint: see shards_for in cache.c */
 	uint32_t max_entry_octets; /* answers longer than this are not kept */
 	bool dont_age, keep_stale, parse_ecs, cookie_hashing, deferrable_insert_lock, shuffle;
 	uint16_t skip_options[32];
