@@ -72,6 +72,8 @@ enum xfr_step xfr_message(struct xfr *x, const uint8_t *msg, size_t len)
 	struct wire_rd r = {.pos = msg + DNS_HEADER_LEN, .end = msg + len};
 	bool bad = false;
 
+	if (len < DNS_HEADER_LEN)
+		return XFR_BAD;
 	x->messages++;
 	if ((msg_flags(msg) & DNS_RCODE_MASK) != RCODE_NOERROR || msg_ancount(msg) == 0)
 		return XFR_DONE;
