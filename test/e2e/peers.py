@@ -49,6 +49,7 @@ def nsd(test):
   xfrdfile: "xfrd.state"
   zonelistfile: "zone.list"
   server-count: 1
+  rrl-ratelimit: 0
 remote-control:
   control-enable: no
 zone:
