@@ -1,25 +1,14 @@
 /* Servers over UDP: connected sockets, IDs nobody can guess, matching, timeouts. */
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/mem.h"
 #include "core/rand.h"
 #include "workers/udp.h"
+#include "workers/udp_ids.h"
 #include "workers/udp_socket.h"
 #include "workers/worker.h"
-
-/*
- * A table has a slot for each value of the low bits of an ID, is never more than half full while it
- * can still double, and an ID keeps its place in it, modulo the new size. 2^10 slots are two pages,
- * which most servers never leave.
- */
-#define TABLE_BITS_FIRST 10
-#define TABLE_BITS_MAX   16
-
-/* Draws before an occupant must go: a half-full table defeats that many once in 2^32 queries. */
-#define DRAWS_MAX 32
 
 /* A server that can't be reached is not tried with new sockets more often. */
 #define RECONNECT_US 1000000
@@ -29,12 +18,10 @@ struct udp_socket {
 	struct upstream *up;
 	struct udp_socket *next;       /* of the upstream's retired ones */
 	struct udp_socket *next_dirty; /* of those with something to send */
-	bool is_retired, is_dirty, has_broken;
-	unsigned in_flight, limit;
-	unsigned bits, bits_max;
-	struct query **table;
+	bool is_retired, is_dirty;
+	struct udp_ids ids;
 	unsigned n_tx;
-	struct query *tx[BATCH_MAX]; /* in the table, not sent yet */
+	struct query *tx[BATCH_MAX]; /* have their IDs, and are not sent yet */
 };
 
 struct udp_upstream {
@@ -42,6 +29,7 @@ struct udp_upstream {
 	unsigned n, turn;
 	struct udp_socket *retired;
 	struct timer_queue *timeout;
+	bool is_broken; /* a send said so: the next query gets new sockets */
 	uint64_t reconnected_us;
 	uint64_t failed_us; /* when a socket could not be opened, and why */
 	int failed;
@@ -49,36 +37,14 @@ struct udp_upstream {
 
 static void answers_ready(struct worker *w, struct source *src, uint32_t events);
 
-static size_t table_len(const struct udp_socket *s)
-{
-	return sizeof(struct query *) << s->bits_max;
-}
-
-/* The smallest table that holds as many: full, every other draw at least meets an occupant. */
-static unsigned bits_for(unsigned limit)
-{
-	unsigned bits = 0;
-
-	while (bits < TABLE_BITS_MAX && limit > 1u << bits)
-		bits++;
-	return bits;
-}
-
-/* The table's whole range is mapped at once and touched as it grows: growing allocates nothing. */
 static struct udp_socket *socket_new(struct worker *w, struct upstream *up, int *rc)
 {
 	struct udp_socket *s = mem_lines(sizeof(*s));
 
 	s->up = up;
-	s->limit = w->settings->udp_max_outstanding;
-	s->bits_max = bits_for(s->limit);
-	s->bits = s->bits_max < TABLE_BITS_FIRST ? s->bits_max : TABLE_BITS_FIRST;
-	s->table = mmap(NULL, table_len(s), PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (s->table == MAP_FAILED) {
-		*rc = -ENOMEM;
-		goto no_table;
-	}
+	*rc = udp_ids_init(&s->ids, w->settings->udp_max_outstanding);
+	if (*rc < 0)
+		goto no_ids;
 	*rc = udp_socket_connect(&up->server->fixed, w->settings);
 	if (*rc < 0)
 		goto no_socket;
@@ -90,8 +56,8 @@ static struct udp_socket *socket_new(struct worker *w, struct upstream *up, int 
 no_watch:
 	close(s->source.fd);
 no_socket:
-	munmap(s->table, table_len(s));
-no_table:
+	udp_ids_fini(&s->ids);
+no_ids:
 	free(s);
 	return NULL;
 }
@@ -100,7 +66,7 @@ static void socket_free(struct worker *w, struct udp_socket *s)
 {
 	worker_unwatch(w, &s->source);
 	close(s->source.fd);
-	munmap(s->table, table_len(s));
+	udp_ids_fini(&s->ids);
 	worker_free_later(w, s);
 }
 
@@ -146,28 +112,12 @@ static struct udp_socket *next_socket(struct worker *w, struct upstream *up, int
 	return u->sockets[i];
 }
 
-static void table_grow(struct udp_socket *s)
-{
-	unsigned n = 1u << s->bits;
-
-	s->bits++;
-	for (unsigned i = 0; i < n; i++) {
-		struct query *q = s->table[i];
-
-		if (q == NULL || (q->upstream_id & n) == 0)
-			continue;
-		s->table[i] = NULL;
-		s->table[i + n] = q;
-	}
-}
-
-/* Out of the table and off its clock: whoever calls says what becomes of it. */
+/* Without an ID and off its clock: whoever calls says what becomes of it. */
 static void take_out(struct worker *w, struct udp_socket *s, struct query *q)
 {
-	s->table[q->upstream_id & ((1u << s->bits) - 1)] = NULL;
+	udp_ids_remove(&s->ids, q);
 	timer_stop(&q->timer);
-	s->in_flight--;
-	if (unlikely(s->is_retired && s->in_flight == 0)) {
+	if (unlikely(s->is_retired && s->ids.n == 0)) {
 		struct udp_socket **at = &s->up->udp->retired;
 
 		while (*at != s)
@@ -186,37 +136,29 @@ static void timed_out(struct timer *timer, void *ctx)
 	pipeline_failed(w, q, FAILURE_TIMEOUT);
 }
 
-/* Room for a new query in the slot of an old one, which is lost, as the reference has it. */
-static void evict(struct worker *w, struct udp_socket *s, struct query **slot)
+/* An old query is lost to a new one, as the reference has it. */
+static void evict(struct worker *w, struct udp_socket *s, struct query *old)
 {
-	struct query *old = *slot;
+	uint16_t id = old->upstream_id;
 
 	if (s->n_tx > 0)
-		udp_socket_flush(w, s); /* it may be among those */
-	if (*slot != old)
+		udp_socket_flush(w, s); /* it may be among those, and fail there */
+	if (udp_ids_find(&s->ids, id) != old)
 		return;
 	take_out(w, s, old);
 	pipeline_failed(w, old, FAILURE_TIMEOUT);
 }
 
-/*
- * A uniformly random ID whose slot is free, or has been made so: with as many in flight as the
- * server may have, the first occupant drawn goes; with a table that full, the last one.
- */
-static uint16_t draw_id(struct worker *w, struct udp_socket *s)
+static uint16_t new_id(struct worker *w, struct udp_socket *s)
 {
-	bool is_full = s->in_flight >= s->limit;
-	struct query **slot;
+	struct query *old;
 	uint16_t id;
 
-	for (unsigned i = 0; i < DRAWS_MAX; i++) {
-		id = rand_u16();
-		slot = &s->table[id & ((1u << s->bits) - 1)];
-		if (likely((*slot != NULL) == is_full))
-			break;
-	}
-	if (unlikely(*slot != NULL))
-		evict(w, s, slot);
+	do {
+		id = udp_ids_draw(&s->ids, &old);
+		if (unlikely(old != NULL))
+			evict(w, s, old);
+	} while (unlikely(*udp_ids_slot(&s->ids, id) != NULL));
 	return id;
 }
 
@@ -237,6 +179,15 @@ static void make_dirty(struct worker *w, struct udp_socket *s)
 	w->udp->dirty_sockets = s;
 }
 
+/* Not while a socket is in use: this may close it. */
+static void reconnect_broken(struct worker *w, struct upstream *up)
+{
+	if (w->now_us - up->udp->reconnected_us < RECONNECT_US)
+		return;
+	up->udp->is_broken = false;
+	udp_upstream_reconnect(w, up);
+}
+
 int udp_upstream_send(struct worker *w, struct upstream *up, struct query *q)
 {
 	struct udp_socket *s;
@@ -244,15 +195,14 @@ int udp_upstream_send(struct worker *w, struct upstream *up, struct query *q)
 
 	if (unlikely(up->udp == NULL))
 		up->udp = udp_new(w, &up->server->fixed);
+	if (unlikely(up->udp->is_broken))
+		reconnect_broken(w, up);
 	s = next_socket(w, up, &rc);
 	if (unlikely(s == NULL))
 		return rc;
-	if (unlikely(2 * s->in_flight >= 1u << s->bits && s->bits < s->bits_max))
-		table_grow(s);
-	q->upstream_id = draw_id(w, s);
+	q->upstream_id = new_id(w, s);
 	msg_set_id(q->packet, q->upstream_id);
-	s->table[q->upstream_id & ((1u << s->bits) - 1)] = q;
-	s->in_flight++;
+	udp_ids_add(&s->ids, q);
 	q->upconn = s;
 	q->timer.fire = timed_out;
 	timer_start(timeout_of(w, up, q), &q->timer, w->now_us);
@@ -274,7 +224,7 @@ static void send_failed(struct worker *w, struct udp_socket *s, struct query *q,
 	struct upstream *up = s->up;
 
 	if (is_broken(error))
-		s->has_broken = true;
+		up->udp->is_broken = true;
 	counter_inc(&up->counters->send_errors);
 	stat_inc(&w->stats, STAT_DOWNSTREAM_SEND_ERRORS);
 	take_out(w, s, q);
@@ -326,21 +276,6 @@ void udp_socket_flush(struct worker *w, struct udp_socket *s)
 	if (s->is_dirty)
 		undirty(w, s);
 	send_all(w, s, tx, n);
-	if (unlikely(s->has_broken)) {
-		s->has_broken = false;
-		if (w->now_us - s->up->udp->reconnected_us >= RECONNECT_US)
-			udp_upstream_reconnect(w, s->up);
-	}
-}
-
-static struct query *find(const struct udp_socket *s, const uint8_t *answer, size_t len)
-{
-	struct query *q;
-
-	if (len < 2)
-		return NULL;
-	q = s->table[msg_id(answer) & ((1u << s->bits) - 1)];
-	return q != NULL && q->upstream_id == msg_id(answer) ? q : NULL;
 }
 
 /* Queries of a long round trip have left the caches: fetched together, they cost one wait. */
@@ -348,7 +283,7 @@ static void prefetch_queries(const struct udp_socket *s, const struct mmsghdr *h
 {
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *answer = hdr[i].msg_hdr.msg_iov->iov_base;
-		const char *q = (const char *)s->table[msg_id(answer) & ((1u << s->bits) - 1)];
+		const char *q = (const char *)udp_ids_hint(&s->ids, msg_id(answer));
 
 		if (q == NULL)
 			continue;
@@ -361,7 +296,7 @@ static void prefetch_queries(const struct udp_socket *s, const struct mmsghdr *h
  * waiting. */
 static void answer_came(struct worker *w, struct udp_socket *s, uint8_t *answer, size_t len)
 {
-	struct query *q = find(s, answer, len);
+	struct query *q = len >= 2 ? udp_ids_find(&s->ids, msg_id(answer)) : NULL;
 
 	if (unlikely(q == NULL || !upstream_answer_fits(w, q, answer, len)))
 		return;
@@ -393,7 +328,7 @@ static void retire(struct worker *w, struct upstream *up, struct udp_socket *s)
 {
 	if (s->n_tx > 0)
 		udp_socket_flush(w, s);
-	if (s->in_flight == 0) {
+	if (s->ids.n == 0) {
 		socket_free(w, s);
 		return;
 	}
@@ -420,12 +355,10 @@ void udp_upstream_reconnect(struct worker *w, struct upstream *up)
 
 static void fail_all(struct worker *w, struct udp_socket *s)
 {
-	s->is_retired = false; /* it is freed by whoever called */
-	for (size_t i = 0; i < (size_t)1 << s->bits; i++) {
-		struct query *q = s->table[i];
+	struct query *q;
 
-		if (q == NULL)
-			continue;
+	s->is_retired = false; /* it is freed by whoever called */
+	while ((q = udp_ids_any(&s->ids)) != NULL) {
 		take_out(w, s, q);
 		pipeline_failed(w, q, FAILURE_NETWORK);
 	}
