@@ -31,6 +31,7 @@ struct frontend {
 	struct frontend_options options;
 	int fd[WORKERS_MAX];   /* a socket for each worker, bound before privileges go; -1: none */
 	struct perworker counters; /* struct frontend_counters */
+	atomic_bool muted;         /* the operator wants no answer sent over UDP; beside what each answer reads */
 	alignas(CACHE_LINE) _Atomic uint32_t tcp_connections, tcp_connections_max;
 };
 

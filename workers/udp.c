@@ -168,7 +168,10 @@ static void write_headers(struct udp_io *io, const struct udp_listener *l)
 static void listener_flush(struct worker *w, struct udp_listener *l)
 {
 	struct udp_io *io = w->udp;
-	unsigned done = 0;
+	/* Muted: all is done but the sending. */
+	unsigned done = unlikely(atomic_load_explicit(&l->frontend->muted, memory_order_relaxed))
+				? l->n_tx
+				: 0;
 
 	write_headers(io, l);
 	while (done < l->n_tx) {

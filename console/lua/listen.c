@@ -185,6 +185,21 @@ static int get_tls_provider(lua_State *L)
 	return 1;
 }
 
+static int get_muted(lua_State *L)
+{
+	lua_pushboolean(L,
+			atomic_load_explicit(&check_frontend(L, 1)->muted, memory_order_relaxed));
+	return 1;
+}
+
+static int set_muted(lua_State *L)
+{
+	struct frontend *f = check_frontend(L, 1);
+
+	atomic_store_explicit(&f->muted, lua_arg_bool(L, 2, "muted"), memory_order_relaxed);
+	return 0;
+}
+
 static int to_string(lua_State *L)
 {
 	char text[ADDR_TEXT_MAX];
@@ -202,6 +217,8 @@ static const struct lua_method methods[] = {
 	METHOD("getEffectiveTLSProvider", get_tls_provider, ROW_READS, "",
 	       "'' for a plain listener"),
 	METHOD("toString", to_string, ROW_READS, "", "'addr:port'"),
+	ATTRIBUTE("muted", get_muted, set_muted,
+		  "over UDP: queries are processed, but no answer is sent"),
 	METHODS_END,
 };
 
