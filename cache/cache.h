@@ -144,6 +144,7 @@ struct cache_entry_view {
 	uint32_t added_s, expires_s;
 	uint16_t query_flags;
 	bool over_udp, dnssec_ok;
+	struct ecs subnet; /* of the query; not present where the content of that option is skipped */
 };
 
 /* Visits every entry; visit returns false to end. Returns how many were visited. */

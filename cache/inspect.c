@@ -63,10 +63,53 @@ void cache_stats(const struct cache *c, struct cache_stats *out)
 /* Where an entry is put together again to be looked at. */
 struct visit {
 	struct cache_key key;
+	uint8_t query[2 + CACHE_KEY_MAX];
 	uint8_t answer[DNS_MESSAGE_MAX];
 };
 
-static void view_entry(const _Atomic uint64_t *w, struct visit *v, struct cache_entry_view *e)
+/*
+ * The query that the key was made of, without its ID, and with zeroes for what was left out: it is
+ * as long as the query was, so it fits.
+ */
+static size_t query_of(const struct cache *c, const struct cache_key *key, uint8_t *out)
+{
+	struct wire_rd r = {.pos = key->bytes, .end = key->bytes + key->len - 1};
+	struct wire_wr w = {.pos = out + 2, .end = out + 2 + CACHE_KEY_MAX};
+	size_t fixed = CACHE_KEY_NAME + key->name_len + 4u + OPT_FIXED;
+
+	if (!(key->bytes[key->len - 1] & KEY_SKIPPED))
+		fixed = rd_left(&r);
+	wr_bytes(&w, rd_skip(&r, fixed), fixed);
+	while (rd_left(&r) > 0) {
+		uint16_t code = rd_u16(&r), len = rd_u16(&r);
+		uint8_t *to;
+
+		wr_u16(&w, code);
+		wr_u16(&w, len);
+		to = wr_room(&w, len);
+		if (to == NULL || r.bad)
+			return 0;
+		if (key_skips(c, code))
+			memset(to, 0, len);
+		else
+			memcpy(to, rd_skip(&r, len), len);
+	}
+	return (size_t)(w.pos - out);
+}
+
+static void read_subnet(const struct cache *c, struct visit *v, struct ecs *subnet)
+{
+	size_t len = query_of(c, &v->key, v->query);
+	struct question q;
+	struct opt opt;
+
+	if (key_skips(c, EDNS_ECS) || len == 0 || msg_question(v->query, len, &q) < 0 ||
+	    msg_opt(v->query, len, &q, &opt) < 0 || msg_ecs(v->query, &opt, subnet) < 0)
+		*subnet = (struct ecs){.present = false};
+}
+
+static void view_entry(const struct cache *c, const _Atomic uint64_t *w, struct visit *v,
+		       struct cache_entry_view *e)
 {
 	uint64_t times = load_relaxed(&w[0]), info = load_relaxed(&w[1]);
 	uint16_t name_len = (uint16_t)info_name_len(info);
@@ -91,6 +134,7 @@ static void view_entry(const _Atomic uint64_t *w, struct visit *v, struct cache_
 		.over_udp = (v->key.bytes[v->key.len - 1] & KEY_UDP) != 0,
 		.dnssec_ok = v->key.dnssec_ok,
 	};
+	read_subnet(c, v, &e->subnet);
 }
 
 /* Bucket by bucket, so that inserts get their turn; entries do not move between buckets. */
@@ -112,7 +156,7 @@ size_t cache_visit(struct cache *c, bool (*visit)(void *ctx, const struct cache_
 
 			if (at == 0)
 				continue;
-			view_entry(&c->words[at], v, &e);
+			view_entry(c, &c->words[at], v, &e);
 			more = visit(ctx, &e);
 			visited++;
 		}

@@ -60,6 +60,9 @@ static inline unsigned meta_level_shift(unsigned slot)
 #define KEY_UDP     1
 #define KEY_SKIPPED 2
 
+/* Whether keys leave out the content of this EDNS option. */
+bool key_skips(const struct cache *c, uint16_t code);
+
 /*
  * An entry in words of 8 octets:
  *   0  added_s, expires_s

@@ -37,7 +37,7 @@ static void key_question(uint8_t *out, const uint8_t *msg, const struct question
 	memcpy(to + q->name_len, name + q->name_len, 4);
 }
 
-static bool is_skipped(const struct cache *c, uint16_t code)
+bool key_skips(const struct cache *c, uint16_t code)
 {
 	if (code < 64)
 		return c->skip_low >> code & 1;
@@ -89,7 +89,7 @@ static size_t key_opt(const struct cache *c, const uint8_t *record, size_t len, 
 	while (rd_left(&r) > 0) {
 		const uint8_t *option = r.pos;
 		uint16_t code = rd_u16(&r), data_len = rd_u16(&r);
-		size_t keep = is_skipped(c, code) ? 4 : 4u + data_len;
+		size_t keep = key_skips(c, code) ? 4 : 4u + data_len;
 
 		rd_skip(&r, data_len);
 		if (r.bad)

@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "core/netmask.h"
 
 struct dump {
 	FILE *file;
@@ -38,20 +39,36 @@ static const char *class_text(uint16_t class, char text[static 16])
 	return text;
 }
 
+static const char *subnet_text(const struct ecs *ecs, char text[static NETMASK_TEXT_MAX])
+{
+	struct netmask nm = {.bits = ecs->source_bits};
+
+	if (!ecs->present || (ecs->family != 1 && ecs->family != 2))
+		return "empty";
+	if (ecs->family == 1) {
+		nm.base.v4.sin_family = AF_INET;
+		memcpy(&nm.base.v4.sin_addr, ecs->addr, 4);
+	} else {
+		nm.base.v6.sin6_family = AF_INET6;
+		memcpy(&nm.base.v6.sin6_addr, ecs->addr, 16);
+	}
+	return netmask_text(&nm, text);
+}
+
 static bool dump_entry(void *ctx, const struct cache_entry_view *e)
 {
 	struct dump *d = ctx;
-	char name[DNS_NAME_TEXT_MAX], type[16], class[16];
+	char name[DNS_NAME_TEXT_MAX], type[16], class[16], subnet[NETMASK_TEXT_MAX];
 
 	fprintf(d->file,
-		"%s %ld %s %s ; ecs empty, rcode %u, key %llu, length %zu, received over UDP %d, "
+		"%s %ld %s %s ; ecs %s, rcode %u, key %llu, length %zu, received over UDP %d, "
 		"added %lld, dnssecOK %d, raw query flags %u",
 		name_text(e->answer + DNS_HEADER_LEN, e->question.name_len, name),
 		(long)e->expires_s - (long)d->now_s, class_text(e->question.qclass, class),
-		type_text(e->question.qtype, type), msg_flags(e->answer) & DNS_RCODE_MASK,
-		(unsigned long long)e->hash, e->len, e->over_udp,
-		(long long)(d->real_s - ((int64_t)d->now_s - e->added_s)), e->dnssec_ok,
-		(unsigned)e->query_flags);
+		type_text(e->question.qtype, type), subnet_text(&e->subnet, subnet),
+		msg_flags(e->answer) & DNS_RCODE_MASK, (unsigned long long)e->hash, e->len,
+		e->over_udp, (long long)(d->real_s - ((int64_t)d->now_s - e->added_s)),
+		e->dnssec_ok, (unsigned)e->query_flags);
 	if (d->raw)
 		dump_raw(d->file, e->answer, e->len);
 	fputc('\n', d->file);
