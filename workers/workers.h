@@ -47,6 +47,12 @@ void workers_wake(void);
 /* The server's state is set by the operator (setAuto(status), upStatus): done by the worker that owns its checks. */
 void workers_set_server_status(struct server *s, bool up);
 
+/*
+ * Has each worker write down its connections of clients and to servers, a line each; the lines are in
+ * the log after the workers_drain that gets their mails. Nothing when no worker runs.
+ */
+void workers_dump_streams(void);
+
 /* Once a second: rates of servers, cleaning due. Control thread. */
 void workers_tick(void);
 

@@ -21,6 +21,14 @@ struct server *lua_find_server(lua_State *L, int i);
 /* console/lua/server_new.c: newServer(address|{options}). */
 int lua_new_server(lua_State *L);
 
+/*
+ * console/lua/show.c: how wide a table's column of addresses is: the longest, as IPv6 with a port does
+ * not fit a fixed one; at least 20.
+ */
+struct frontends;
+int lua_servers_width(const struct pools *p);
+int lua_frontends_width(const struct frontends *f);
+
 static inline const struct pools *lua_pools(void)
 {
 	return TXN_READ(lua_host_txn(), POOLS, pools);

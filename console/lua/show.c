@@ -51,25 +51,36 @@ static void show_server(unsigned at, const struct server_row *row, bool with_id,
 	show_pools_of(row);
 }
 
-/* The address column is as wide as the longest address: IPv6 with a port would not fit a fixed one.
- */
-static int address_width(const struct pools *p)
+static int wider(int width, const struct addr *a)
 {
-	char addr[ADDR_TEXT_MAX];
+	char text[ADDR_TEXT_MAX];
+	int len = (int)strlen(addr_text_port(a, text));
+
+	return len > width ? len : width;
+}
+
+int lua_servers_width(const struct pools *p)
+{
 	int width = 20;
 
-	for (unsigned i = 0; i < p->n_rows; i++) {
-		int len = (int)strlen(addr_text_port(&p->rows[i].server->fixed.addr, addr));
+	for (unsigned i = 0; i < p->n_rows; i++)
+		width = wider(width, &p->rows[i].server->fixed.addr);
+	return width;
+}
 
-		width = len > width ? len : width;
-	}
+int lua_frontends_width(const struct frontends *f)
+{
+	int width = 20;
+
+	for (unsigned i = 0; i < f->n; i++)
+		width = wider(width, &f->list[i]->addr);
 	return width;
 }
 
 static int show_servers(lua_State *L)
 {
 	const struct pools *p = lua_pools();
-	int width = address_width(p);
+	int width = lua_servers_width(p);
 	uint64_t queries = 0, drops = 0;
 	bool with_id = false;
 	double rate = 0;
@@ -147,13 +158,14 @@ static int show_pools(lua_State *L)
 static int show_binds(lua_State *L)
 {
 	const struct frontends *f = TXN_READ(lua_host_txn(), FRONTENDS, frontends);
+	int width = lua_frontends_width(f);
 	char addr[ADDR_TEXT_MAX];
 
-	lua_host_printf("%-3s %-20s %-20s %s\n", "#", "Address", "Protocol", "Queries");
+	lua_host_printf("%-3s %-*s %-20s %s\n", "#", width, "Address", "Protocol", "Queries");
 	for (unsigned i = 0; i < f->n; i++) {
 		const struct frontend *at = f->list[i];
 
-		lua_host_printf("%-3u %-20s %-20s %llu\n", i, addr_text_port(&at->addr, addr),
+		lua_host_printf("%-3u %-*s %-20s %llu\n", i, width, addr_text_port(&at->addr, addr),
 				at->proto == PROTO_UDP ? "UDP" : "TCP",
 				(unsigned long long)frontend_sum(
 					at, offsetof(struct frontend_counters, queries)));
