@@ -25,6 +25,7 @@ static void configure_log(const struct options *o)
 		.format = LOG_FORMAT_PLAIN,
 		.verbose = o->verbose,
 		.syslog = !o->disable_syslog && !o->client && !o->check_config,
+		.to_stderr = o->client && !o->check_config,
 		.timestamps = o->log_timestamps,
 		.facility = LOG_DAEMON,
 	};

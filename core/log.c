@@ -47,7 +47,7 @@ static void emit(const struct log_record *r)
 	if (config.format == LOG_FORMAT_JOURNAL)
 		send(journal_fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	else
-		write_whole(STDOUT_FILENO, line, len);
+		write_whole(config.to_stderr ? STDERR_FILENO : STDOUT_FILENO, line, len);
 	if (config.syslog)
 		syslog(log_priority(r->level), "%s", r->text);
 }

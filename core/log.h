@@ -21,6 +21,7 @@ struct log_config {
 	enum log_format format;
 	bool verbose;    /* also LOG_LEVEL_DEBUG */
 	bool syslog;     /* in addition to standard output */
+	bool to_stderr;  /* instead of standard output: a client's, which is for answers */
 	bool timestamps; /* --log-timestamps, for the plain format */
 	bool iso8601;    /* of ts= in the structured formats */
 	int facility;    /* LOG_DAEMON … */
