@@ -110,6 +110,14 @@ class Execute(TestCase):
         with open(witness) as f:
             self.assertEqual(f.read(), "client")
 
+    def test_warnings_of_the_configuration_are_no_answers(self):
+        path = os.path.join(self.folder(), "old.conf")
+        with open(path, "w") as f:
+            f.write(self.d.config + "\nx = dnsdist.ANY\n")
+        status, out, err = self.run_client("-C", path, "-e", "1+1")
+        self.assertEqual((status, out), (0, "2\n"))
+        self.assertIn("former form", err)
+
     def test_large_output(self):
         status, out, _ = self.run_client("-C", self.d.config_path, "-e", "string.rep('0123456789', 900000)")
         self.assertEqual((status, out), (0, "0123456789" * 900000 + "\n"))
