@@ -174,6 +174,12 @@ void health_probe_sent(struct health *h)
 	h->in_flight = true;
 }
 
+void health_probe_unsent(struct health *h, uint64_t now_us)
+{
+	h->in_flight = false;
+	due_at(h, now_us + ROUND_US);
+}
+
 static enum health_change turn(struct health *h, bool up)
 {
 	h->up = up;

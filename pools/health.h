@@ -64,6 +64,9 @@ bool health_is_due(const struct health *h, uint64_t now_us);
 /* A probe was sent: none is due until its result. */
 void health_probe_sent(struct health *h);
 
+/* It could not be sent, for a reason that is ours and not the server's: says nothing, due again in a second. */
+void health_probe_unsent(struct health *h, uint64_t now_us);
+
 /* The probe's result. The first one is always a change: it decides alone, and says which way. */
 enum health_change health_probe_result(struct health *h, const struct health_params *p, bool ok, uint64_t now_us);
 

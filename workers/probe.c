@@ -27,6 +27,7 @@ static const struct {
 	[PROBE_MISMATCH] = {"answer to another question",
 			    offsetof(struct server_counters, check_mismatch)},
 	[PROBE_PARSING] = {"malformed answer", offsetof(struct server_counters, check_parsing)},
+	[PROBE_UNSENT] = {"not sent", offsetof(struct server_counters, check_network)},
 	[PROBE_INVALID] = {"bad answer", offsetof(struct server_counters, check_invalid)},
 };
 
@@ -89,6 +90,11 @@ void probe_ended(struct worker *w, struct probe *p, enum probe_failure why, cons
 	char reason[256] = "";
 
 	p->state = PROBE_IDLE;
+	/* But a first check that can't be sent decides like any other: the start waits for it. */
+	if (why == PROBE_UNSENT && !first) {
+		health_probe_unsent(h, w->now_us);
+		return;
+	}
 	if (why != PROBE_GOOD) {
 		snprintf(reason, sizeof(reason), "%s%s%s%s", failures[why].text, text ? " (" : "",
 			 text ? text : "", text ? ")" : "");

@@ -41,6 +41,7 @@ enum probe_failure {
 	PROBE_MISMATCH, /* another ID or question */
 	PROBE_PARSING,  /* not a DNS message */
 	PROBE_INVALID,  /* not an answer, or a bad one */
+	PROBE_UNSENT,   /* out of descriptors or memory here: nothing is known of the server */
 };
 
 /* Sends p->asked to the server; ends with one call of one of the next two, perhaps before it returns. */

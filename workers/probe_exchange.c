@@ -54,6 +54,15 @@ static void end(struct worker *w, struct probe *p, enum probe_failure why, const
 	probe_ended(w, p, why, text);
 }
 
+/* A socket that can't be had says something about us, one that can't reach the server about the
+ * server. */
+static void end_with_errno(struct worker *w, struct probe *p, int error)
+{
+	bool ours = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+
+	end(w, p, ours ? PROBE_UNSENT : PROBE_NETWORK, strerror(error));
+}
+
 static void got_answer(struct worker *w, struct probe *p, const uint8_t *answer, size_t len)
 {
 	enum probe_failure why = probe_judge(p, &p->up->server->fixed, answer, len);
@@ -87,7 +96,7 @@ static void udp_ready(struct worker *w, struct source *source, uint32_t events)
 	if (n >= 0)
 		got_answer(w, p, in, (size_t)n);
 	else if (errno != EAGAIN && errno != EINTR)
-		end(w, p, PROBE_NETWORK, strerror(errno));
+		end_with_errno(w, p, errno);
 }
 
 static void send_udp(struct worker *w, struct probe *p)
@@ -95,13 +104,13 @@ static void send_udp(struct worker *w, struct probe *p)
 	int fd = udp_socket_connect(&p->up->server->fixed, w->settings);
 
 	if (fd < 0) {
-		end(w, p, PROBE_NETWORK, strerror(-fd));
+		end_with_errno(w, p, -fd);
 		return;
 	}
 	p->udp = (struct source){.ready = udp_ready, .fd = fd};
 	if (worker_watch(w, &p->udp, EPOLLIN) < 0 ||
 	    send(fd, p->query, p->query_len, MSG_NOSIGNAL) < 0)
-		end(w, p, PROBE_NETWORK, strerror(errno));
+		end_with_errno(w, p, errno);
 }
 
 static void stream_failed(struct worker *w, struct probe *p, enum stream_result r)
@@ -132,7 +141,7 @@ static void read_stream(struct worker *w, struct probe *p)
 			return;
 		}
 		if (!stream_keep(&p->stream, io->in, len)) {
-			end(w, p, PROBE_NETWORK, strerror(ENOMEM));
+			end_with_errno(w, p, ENOMEM);
 			return;
 		}
 	} while (r == STREAM_OK);
@@ -170,7 +179,7 @@ static void send_stream(struct worker *w, struct probe *p)
 	    !stream_put(&streams_get(w)->io, &p->stream, p->query, p->query_len, msg_id(p->query)))
 		rc = -ENOMEM;
 	if (rc < 0)
-		end(w, p, PROBE_NETWORK, strerror(-rc));
+		end_with_errno(w, p, -rc);
 }
 
 void probe_exchange(struct worker *w, struct probe *p)

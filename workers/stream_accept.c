@@ -1,7 +1,9 @@
 /* TCP listeners: who gets a connection, and who does not. */
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -17,7 +19,12 @@
 #define ACCEPT_PAUSE_US 100000
 
 /* One line in so long says how often. */
-#define ACCEPT_LOG_US 10000000
+#define SHORT_LOG_US 10000000
+
+/* Descriptors kept from clients: an eighth, but no more than servers and sessions are likely to
+ * need. */
+#define RESERVED_SHARE 8
+#define RESERVED_MAX   512
 
 struct listener {
 	struct source source; /* first: epoll's pointer */
@@ -86,22 +93,44 @@ static void resume(struct timer *timer, void *ctx)
 		timer_start(timers_queue(&w->timers, ACCEPT_PAUSE_US), timer, w->now_us);
 }
 
-static void accept_failed(struct worker *w, struct listener *l, int error)
+/* Descriptors are short: one line in a while says how often. */
+static void log_short(struct worker *w, const struct listener *l, const char *what)
 {
-	struct streams *ss = streams_get(w);
+	struct streams *ss = w->streams;
 	char text[ADDR_TEXT_MAX];
 
-	ss->accept_failures++;
-	if (ss->accept_failures_logged_us == 0 ||
-	    w->now_us - ss->accept_failures_logged_us >= ACCEPT_LOG_US) {
-		log_warning("tcp", "listener %s can't take connections: %s (%llu times)",
-			    addr_text_port(&l->frontend->addr, text), strerror(error),
-			    (unsigned long long)ss->accept_failures);
-		ss->accept_failures_logged_us = w->now_us;
-		ss->accept_failures = 0;
-	}
+	ss->fd_short++;
+	if (ss->fd_short_logged_us != 0 && w->now_us - ss->fd_short_logged_us < SHORT_LOG_US)
+		return;
+	log_warning("tcp", "listener %s is short of descriptors: %s (%llu times)",
+		    addr_text_port(&l->frontend->addr, text), what,
+		    (unsigned long long)ss->fd_short);
+	ss->fd_short_logged_us = w->now_us;
+	ss->fd_short = 0;
+}
+
+static void accept_failed(struct worker *w, struct listener *l, int error)
+{
+	log_short(w, l, strerror(error));
 	worker_unwatch(w, &l->source);
 	timer_start(timers_queue(&w->timers, ACCEPT_PAUSE_US), &l->pause, w->now_us);
+}
+
+/*
+ * Clients must not take the last descriptors, which servers, their checks and the console need:
+ * near the limit the connection that has been idle longest makes room for the new one. False: it
+ * has none.
+ */
+static bool has_room(struct worker *w, const struct listener *l, int fd)
+{
+	if (likely(fd < w->streams->fd_limit))
+		return true;
+	if (client_evict(w)) {
+		log_short(w, l, "an idle connection was closed for a new one");
+		return true;
+	}
+	log_short(w, l, "a new connection was refused");
+	return false;
 }
 
 static void listener_ready(struct worker *w, struct source *source, uint32_t events)
@@ -115,7 +144,10 @@ static void listener_ready(struct worker *w, struct source *source, uint32_t eve
 		int fd = accept4(source->fd, &from.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			accepted(w, l->frontend, fd, &from);
+			if (has_room(w, l, fd))
+				accepted(w, l->frontend, fd, &from);
+			else
+				close(fd);
 			continue;
 		}
 		if (errno == EAGAIN)
@@ -144,6 +176,17 @@ static int start_listening(const struct frontend *f, int fd)
 	return 0;
 }
 
+static int clients_fd_limit(void)
+{
+	struct rlimit limit;
+	rlim_t reserved;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	reserved = limit.rlim_cur / RESERVED_SHARE;
+	return (int)(limit.rlim_cur - (reserved < RESERVED_MAX ? reserved : RESERVED_MAX));
+}
+
 void listener_open(struct worker *w, struct frontend *f)
 {
 	struct streams *ss = streams_get(w);
@@ -155,6 +198,7 @@ void listener_open(struct worker *w, struct frontend *f)
 		if (ss->listeners[i]->frontend == f)
 			return;
 	}
+	ss->fd_limit = clients_fd_limit();
 	l = mem_zalloc(1, sizeof(*l));
 	l->source = (struct source){.ready = listener_ready, .fd = f->fd[w->id]};
 	l->frontend = f;

@@ -1,4 +1,7 @@
-/* One client's connection. For workers/stream_accept.c, which makes them, and workers/stream_clients.c. */
+/*
+ * One client's connection: let in by workers/stream_accept.c, its beginning, waits and end are in
+ * workers/stream_client.c, what it asks and gets in workers/stream_clients.c.
+ */
 #ifndef WORKERS_STREAM_CLIENT_H
 #define WORKERS_STREAM_CLIENT_H
 
@@ -41,6 +44,23 @@ void client_begin(struct worker *w, struct frontend *f, int fd, const struct add
 
 /* At once, whatever is in flight or not yet written. */
 void client_close(struct worker *w, struct client *c);
+
+/* Closes a connection that waits for its client, of those that have done so longest. False: there is none. */
+bool client_evict(struct worker *w);
+
+/*
+ * After anything happened: whom does it wait for now, and is it over? wrote: output has just gone out.
+ */
+void client_settle(struct worker *w, struct client *c, bool wrote);
+
+/* Throws away what a lingering client still sends; closes at its end. */
+void client_linger(struct worker *w, struct client *c);
+
+/* The last holder of a dead client lets go. */
+void client_free_when_done(struct worker *w, struct client *c);
+
+/* workers/stream_clients.c: epoll says something. */
+void client_ready(struct worker *w, struct source *source, uint32_t events);
 
 /* Watches fd[w->id] of a stream frontend, from workers/stream_accept.c; again is harmless. */
 void listener_open(struct worker *w, struct frontend *f);

@@ -10,15 +10,16 @@ struct server_conn;
 
 struct streams {
 	struct stream_buffers io;
-	struct client *clients;          /* all that are open, newest first */
+	struct client *clients, *last_client; /* all that are open; those idle longest are last */
 	struct client *dirty_clients;    /* have something to write or to go on with, this turn */
 	struct listener **listeners;
 	unsigned n_listeners;
 	struct server_conn *dirty_servers;
 	struct server_conn *paused_servers; /* transfers whose clients read too slowly */
 	bool clients_moved;              /* one took its output or went: paused servers may go on */
-	uint64_t accept_failures_logged_us;
-	uint64_t accept_failures;        /* since then */
+	int fd_limit;                    /* descriptors from here on are not for clients */
+	uint64_t fd_short_logged_us;
+	uint64_t fd_short;               /* how often one was missing since then */
 };
 
 /* The worker's, made at its first use. */
