@@ -190,6 +190,8 @@ struct path_options {
 	void (*server)(struct server_fixed *fixed);
 	void (*listen)(struct frontend_options *options);
 	void (*cache)(struct cache_options *o);
+	void (*def)(struct server_def *def); /* NULL: forced up, without checks */
+	const struct workers_hooks *hooks;   /* NULL: none */
 };
 
 static inline void path_register(void)
@@ -215,7 +217,8 @@ static inline void path_die(const char *what, const struct err *err)
 }
 
 static inline struct server *path_add_server(struct pools *pools, const struct addr *addr,
-					     void (*edit)(struct server_fixed *fixed))
+					     void (*edit)(struct server_fixed *fixed),
+					     void (*edit_def)(struct server_def *def))
 {
 	struct server_def *d = server_def_new();
 	struct server_fixed fixed;
@@ -228,6 +231,8 @@ static inline struct server *path_add_server(struct pools *pools, const struct a
 	if (edit != NULL)
 		edit(&fixed);
 	d->force = SERVER_FORCED_UP;
+	if (edit_def != NULL)
+		edit_def(d);
 	s = server_new(&fixed);
 	pools_add_server(pools, s, d);
 	pools_join(pools, s, "");
@@ -257,7 +262,7 @@ static inline void path_pick_port(struct path *p)
 
 static inline void path_start(struct path *p, const struct path_options *o)
 {
-	static const struct workers_hooks hooks = {0};
+	static const struct workers_hooks no_hooks = {0};
 	struct frontend_options listen;
 	struct cache_options cache;
 	struct txn *txn;
@@ -273,7 +278,7 @@ static inline void path_start(struct path *p, const struct path_options *o)
 	acl_add_defaults(TXN_EDIT(txn, ACL, acl)->table);
 	if (o->settings != NULL)
 		o->settings(TXN_EDIT(txn, SETTINGS, settings));
-	p->server = path_add_server(TXN_EDIT(txn, POOLS, pools), &p->resolver.addr, o->server);
+	p->server = path_add_server(TXN_EDIT(txn, POOLS, pools), &p->resolver.addr, o->server, o->def);
 	if (o->with_cache) {
 		cache_options_default(&cache, 1000);
 		if (o->cache != NULL)
@@ -292,7 +297,7 @@ static inline void path_start(struct path *p, const struct path_options *o)
 		path_die("tables", &err);
 	if (frontends_bind(rcu_get(tables_live)->frontends, o->n_workers, &err) < 0)
 		path_die("bind", &err);
-	if (workers_start(o->n_workers, &hooks, &err) < 0)
+	if (workers_start(o->n_workers, o->hooks ? o->hooks : &no_hooks, &err) < 0)
 		path_die("start", &err);
 	workers_serve();
 	p->client = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
