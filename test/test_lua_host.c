@@ -69,6 +69,9 @@ static const struct {
 	{"the policy of a pool", "showPoolServerPolicy('a')", "wrandom\n"},
 	{"help for nothing", "help('zz')", "Nothing found for zz\n"},
 	{"help", "help('showVersion')", "showVersion() - shows the version\n"},
+	{"help with options", "help('showServers')",
+	 "showServers([{showUUIDs=true}]) - shows all servers, their state, load and latency\n"
+	 "    showUUIDs = boolean - a column of UUIDs\n"},
 	{"help by a part", "help('showVersio')", "showVersion() - shows the version\n"},
 	{"pools", "showPools()",
 	 "Name                                Cache         ServerPolicy Servers\n"
