@@ -128,7 +128,7 @@ static void say(lua_State *L, enum log_level level, const char *fmt, va_list arg
 	vformat(L, text, fmt, args);
 	luaL_where(L, 1);
 	if (host.to_buffer)
-		lua_host_printf("%s\n", text);
+		lua_host_say(text);
 	else
 		log_line(level, "setup", "%s%s", lua_tostring(L, -1), text);
 	lua_pop(L, 1);

@@ -51,6 +51,7 @@ void lua_host_stop(void)
 	servers_on_free(NULL); /* all functions go with the state */
 	lua_close(host.L);
 	free(host.out);
+	free(host.said);
 	free(host.deferred);
 	host = (struct host){0};
 }
@@ -239,6 +240,24 @@ int lua_host_file(const char *path, struct txn *txn, struct err *err)
 	return rc;
 }
 
+void lua_host_say(const char *line)
+{
+	size_t had = host.said ? strlen(host.said) : 0, len = strlen(line);
+
+	lua_host_printf("%s\n", line);
+	host.said = mem_realloc(host.said, had + len + 2, 1);
+	memcpy(host.said + had, line, len);
+	memcpy(host.said + had + len, "\n", 2);
+}
+
+/* Nothing was shown, but for complaints. */
+static void restart_output(void)
+{
+	host.out_len = 0;
+	if (host.said)
+		lua_host_write(host.said, strlen(host.said));
+}
+
 static int compare_words(const void *a, const void *b)
 {
 	return strverscmp(*(const char *const *)a, *(const char *const *)b);
@@ -297,7 +316,7 @@ static void print_result(lua_State *L)
 
 	if (lua_isnil(L, at))
 		return;
-	host.out_len = 0;
+	restart_output();
 	if (lua_isnumber(L, at) || lua_isstring(L, at) || lua_object_test(L, at, &lua_server) ||
 	    lua_object_test(L, at, &lua_client_state)) {
 		size_t len;
@@ -306,7 +325,7 @@ static void print_result(lua_State *L)
 		lua_host_write(text, len);
 		lua_host_printf("\n");
 	} else if (!lua_istable(L, at) || !print_numbers(L, at)) {
-		host.out_len = 0;
+		restart_output();
 		lua_host_printf("Command returned an object we can't print: %s, %s\n",
 				luaL_typename(L, at), luaL_tolstring(L, at, NULL));
 	}
@@ -355,6 +374,8 @@ char *lua_host_command(const char *line, size_t *len)
 		lua_delta_add(line);
 	}
 	host.to_buffer = false;
+	free(host.said);
+	host.said = NULL;
 	out_append("", 1);
 	text = host.out;
 	if (len)

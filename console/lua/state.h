@@ -17,6 +17,7 @@ struct host {
 	struct txn *txn; /* of the Lua that runs; NULL: none runs */
 	char *out;       /* octets of output, not terminated */
 	size_t out_len, out_cap;
+	char *said;      /* complaints and warnings of the running command, terminated; NULL: none */
 	struct lua_deferred *deferred;
 	unsigned n_deferred;
 };
@@ -37,6 +38,9 @@ int lua_host_call_txn(lua_State *L, int n_args, struct err *err);
 
 /* Ends a transaction: commits and runs what was deferred, or drops both. Takes txn. */
 int lua_host_end_txn(struct txn *txn, bool commit, struct err *err);
+
+/* A line of output that a command's result does not take the place of, other than what it shows. */
+void lua_host_say(const char *line);
 
 /* console/lua/errors.c: message handler of pcall. */
 int lua_on_error(lua_State *L);
