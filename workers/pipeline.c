@@ -35,6 +35,8 @@ static enum step empty_query(struct worker *w, struct query *q)
 	stat_inc(&w->stats, STAT_EMPTY_QUERIES);
 	if (w->settings->drop_empty_queries)
 		return drop(w, q);
+	if (q->flags & DNS_RD)
+		stat_inc(&w->stats, STAT_RDQUERIES);
 	return answer_ourselves(w, q, RCODE_NOTIMP);
 }
 
@@ -213,12 +215,18 @@ static enum step stage_lookup(struct worker *w, struct query *q)
 	return STEP_NEXT;
 }
 
+/* Counted as such whether it is answered or not, and not as one that was meant to be answered here.
+ */
 static enum step no_server(struct worker *w, struct query *q)
 {
+	enum step next;
+
 	stat_inc(&w->stats, STAT_NO_POLICY);
 	if (!w->settings->servfail_when_no_server)
 		return drop(w, q);
-	return answer_ourselves(w, q, RCODE_SERVFAIL);
+	next = answer_ourselves(w, q, RCODE_SERVFAIL);
+	q->self_made = false;
+	return next;
 }
 
 static enum step stage_server(struct worker *w, struct query *q)
