@@ -70,7 +70,6 @@ struct query {
 	bool self_made : 1;        /* the answer is our own */
 	bool is_xfr : 1;           /* AXFR or IXFR */
 	bool zero_scope_asked : 1; /* an answer of ECS scope 0 is stored without the subnet */
-	bool is_probe : 1;         /* a health check of ours */
 	bool over_stream : 1;      /* went to the server over TCP or TLS */
 	bool answer_stays : 1;     /* answer lies still until udp_flush, not only until respond returns */
 	bool more_coming : 1;      /* this answer is one of several (XFR): the query stays in flight */

@@ -356,11 +356,6 @@ void pipeline_answer(struct worker *w, struct query *q, uint8_t *answer, size_t 
 	assert(len <= cap);
 	q->answer = answer;
 	q->answer_len = (uint32_t)len;
-	if (unlikely(q->is_probe)) {
-		upstream_done(w, q);
-		q->transport->respond(w, q);
-		return;
-	}
 	record_server_answer(w, q, msg_flags(answer));
 	if (unlikely(is_lazy(up)))
 		probe_query_result(w, up, counts_as_bad(up, msg_flags(answer)));
@@ -376,10 +371,6 @@ void pipeline_failed(struct worker *w, struct query *q, enum failure why)
 
 	q->failure = (uint8_t)why;
 	upstream_done(w, q);
-	if (unlikely(q->is_probe)) {
-		q->transport->drop(w, q);
-		return;
-	}
 	if (why == FAILURE_TIMEOUT)
 		record_timeout(w, q, up->counters);
 	if (unlikely(is_lazy(up)))

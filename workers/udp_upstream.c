@@ -162,14 +162,6 @@ static uint16_t new_id(struct worker *w, struct udp_socket *s)
 	return id;
 }
 
-static struct timer_queue *timeout_of(struct worker *w, const struct upstream *up,
-				      const struct query *q)
-{
-	if (likely(!q->is_probe))
-		return up->udp->timeout;
-	return timers_queue(&w->timers, up->def->health.timeout_ms * UINT64_C(1000));
-}
-
 static void make_dirty(struct worker *w, struct udp_socket *s)
 {
 	if (s->is_dirty)
@@ -205,7 +197,7 @@ int udp_upstream_send(struct worker *w, struct upstream *up, struct query *q)
 	udp_ids_add(&s->ids, q);
 	q->upconn = s;
 	q->timer.fire = timed_out;
-	timer_start(timeout_of(w, up, q), &q->timer, w->now_us);
+	timer_start(up->udp->timeout, &q->timer, w->now_us);
 	make_dirty(w, s);
 	s->tx[s->n_tx++] = q;
 	if (s->n_tx == BATCH_MAX)

@@ -80,9 +80,7 @@ struct upstream *upstream_get(struct worker *w, struct server *s)
 
 static bool wants_stream(const struct server *s, const struct query *q)
 {
-	if (s->fixed.tcp_only)
-		return true;
-	return q->is_probe ? s->fixed.check_tcp : q->client_proto != PROTO_UDP;
+	return s->fixed.tcp_only || q->client_proto != PROTO_UDP;
 }
 
 /* reconnectOnUp: a server that comes back is met on new sockets. */
@@ -110,15 +108,13 @@ int upstream_send(struct worker *w, struct upstream *up, struct query *q)
 	q->over_stream = wants_stream(s, q);
 	up->in_flight++;
 	w->in_flight++;
-	if (!q->is_probe)
-		atomic_fetch_add_explicit(&s->outstanding, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->outstanding, 1, memory_order_relaxed);
 	rc = q->over_stream ? stream_upstream_send(w, up, q) : udp_upstream_send(w, up, q);
 	if (unlikely(rc < 0)) {
 		upstream_done(w, q);
 		return rc;
 	}
-	if (!q->is_probe)
-		counter_inc(&up->counters->queries);
+	counter_inc(&up->counters->queries);
 	return 0;
 }
 
@@ -128,8 +124,7 @@ void upstream_done(struct worker *w, struct query *q)
 
 	q->upstream = NULL;
 	w->in_flight--;
-	if (!q->is_probe)
-		atomic_fetch_sub_explicit(&up->server->outstanding, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&up->server->outstanding, 1, memory_order_relaxed);
 	if (--up->in_flight == 0 && unlikely(up->removed))
 		w->upstreams_ended = true;
 }
@@ -144,10 +139,8 @@ static bool is_empty_but_allowed(const struct worker *w, const uint8_t *answer)
 
 static bool count_noncompliant(struct worker *w, const struct query *q)
 {
-	if (!q->is_probe) {
-		stat_inc(&w->stats, STAT_NONCOMPLIANT_RESPONSES);
-		counter_inc(&q->upstream->counters->noncompliant_responses);
-	}
+	stat_inc(&w->stats, STAT_NONCOMPLIANT_RESPONSES);
+	counter_inc(&q->upstream->counters->noncompliant_responses);
 	return false;
 }
 

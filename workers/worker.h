@@ -50,7 +50,7 @@ struct worker {
 	struct udp_io *udp;            /* receive and send batches, see workers/udp.c */
 	struct upstream **upstreams;   /* by server slot; NULL where it has not sent yet */
 	unsigned n_upstreams;
-	unsigned in_flight;            /* queries and probes with servers */
+	unsigned in_flight;            /* queries with servers */
 	bool upstreams_ended;          /* one that was removed has nothing in flight any more */
 	struct cache_slot *keys;       /* BATCH_MAX scratch keys of the cache */
 	struct policy_ctx policy;
@@ -126,7 +126,7 @@ struct upstream {
 	struct server_def last_def;     /* a copy without the name */
 	bool removed;                   /* out of the tables: no new query, freed when none is in flight */
 	bool watched_up;                /* last state this worker saw, for reconnectOnUp */
-	unsigned in_flight;             /* of this worker, all transports, probes too */
+	unsigned in_flight;             /* of this worker, all transports */
 	struct udp_upstream *udp;       /* workers/udp_upstream.c */
 	struct stream_upstream *stream; /* workers/stream_upstream.c */
 	struct probe *probe;            /* workers/probe.c; only in the worker that owns its checks */
@@ -137,9 +137,9 @@ struct upstream {
 struct upstream *upstream_get(struct worker *w, struct server *s);
 
 /*
- * Sends q to the server over UDP or a stream, as server and client want it (a probe: as its server's
- * check options say), and counts it there; it is then parked with the upstream until
- * pipeline_answer or pipeline_failed. 0, or a negative errno with q untouched and nothing counted.
+ * Sends q to the server over UDP or a stream, as server and client want it, and counts it there; it is
+ * then parked with the upstream until pipeline_answer or pipeline_failed. 0, or a negative errno with q
+ * untouched and nothing counted.
  */
 int upstream_send(struct worker *w, struct upstream *up, struct query *q);
 
