@@ -15,7 +15,7 @@
 /* What an operator asked for on newServer. Strings are lent by the caller for the call only. */
 struct tls_client_options {
 	const char *provider;      /* "openssl", "gnutls", "wolfssl", other text: the one that is built in */
-	const char *ca_store;      /* PEM file; NULL: the system's store */
+	const char *ca_store;      /* PEM file; NULL: SSL_CERT_FILE of the environment, or the system's store */
 	const char *ciphers;       /* OpenSSL names, ':' between; NULL: default */
 	const char *ciphers_tls13;
 	const char *curves;        /* "X25519:P-256"; NULL: default */
@@ -71,7 +71,7 @@ void tls_sessions_free(struct tls_session_store *s);
 
 /*
  * A connection over a connected (or connecting) non-blocking socket, which stays the caller's.
- * Resumes a session of the store when one is fresh (TLS 1.3 only: LIBRARIES' trap with 1.2). NULL on
+ * Resumes a session of the store when one is fresh (TLS 1.3 only: a refused ticket ends 1.2). NULL on
  * exhaustion. store may be NULL. The worker that made it is the only one to use it.
  */
 struct tls_conn *tls_conn_new(struct tls_client *c, int fd, struct tls_session_store *store, uint64_t now_s);

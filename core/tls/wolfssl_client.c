@@ -55,8 +55,13 @@ static int load_store(WOLFSSL_CTX *ctx, const char *path, struct err *err)
 	return 0;
 }
 
+/* SSL_CERT_FILE is how an operator names another store to programs that use OpenSSL. */
 static const char *system_store(void)
 {
+	const char *named = secure_getenv("SSL_CERT_FILE");
+
+	if (named != NULL && named[0] != '\0')
+		return named;
 	for (size_t i = 0; i < ARRAY_LEN(system_stores); i++) {
 		if (access(system_stores[i], R_OK) == 0)
 			return system_stores[i];
