@@ -85,7 +85,7 @@ class FakeServer:
         if certificate:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(*certificate)
-        self._sockets = []
+        self._serving = []
         if udp:
             self._start(socket.SOCK_DGRAM, self._serve_udp)
         if tcp:
@@ -97,17 +97,22 @@ class FakeServer:
         s.bind(("127.0.0.1", self.port))
         if kind == socket.SOCK_STREAM:
             s.listen(64)
-        self._sockets.append(s)
-        threading.Thread(target=serve, args=(s,), daemon=True).start()
+        thread = threading.Thread(target=serve, args=(s,), daemon=True)
+        self._serving.append((s, thread))
+        thread.start()
 
     def close(self):
+        """Returns when nobody reads these sockets any more: a descriptor closed under a reader may be a new
+        socket when he reads, and that one's datagram is lost."""
         self._closed = True
-        for s in self._sockets:
-            try:
-                s.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in it
-            except OSError:
-                pass
+        for s, thread in self._serving:
+            if s.type == socket.SOCK_DGRAM:
+                s.sendto(b"", s.getsockname())
+            else:
+                s.shutdown(socket.SHUT_RDWR)
+            thread.join()
             s.close()
+        self._serving = []
         self.cut()
 
     def cut(self):

@@ -210,14 +210,22 @@ class TestCase(unittest.TestCase):
         super().run(result)
         if result and len(result.failures) + len(result.errors) > seen:
             for process in self.logs:
-                print(f"--- {process.name} ({self.id()})\n{process.output()[-3000:]}", file=sys.stderr)
+                self.show(process)
+
+    def show(self, process):
+        print(f"--- {process.name} ({self.id()})\n{process.output()[-3000:]}", file=sys.stderr)
 
     def daemon(self, config="", **kw):
         """A daemon for this test alone."""
         d = Daemon(self, config, **kw)
-        self.addCleanup(self.logs.remove, d)
-        self.addCleanup(d.finish)
+        self.addCleanup(self._leave, d)
         return d
+
+    def _leave(self, d):
+        self.logs.remove(d)
+        if not self._outcome.success:
+            self.show(d)
+        d.finish()
 
     @classmethod
     def class_daemon(cls, config="", **kw):
