@@ -35,6 +35,7 @@ struct resolver {
 	atomic_bool stop;
 	uint8_t last[1500]; /* the last query; read it when none is under way */
 	size_t last_len;
+	struct addr last_from;
 	uint16_t ports[64]; /* of the first queries, as the last one */
 };
 
@@ -151,6 +152,7 @@ static inline void *resolver_main(void *arg)
 			continue;
 		memcpy(r->last, m, (size_t)n);
 		r->last_len = (size_t)n;
+		r->last_from = from;
 		if (atomic_load(&r->queries) < ARRAY_LEN(r->ports))
 			r->ports[atomic_load(&r->queries)] = addr_port(&from);
 		atomic_fetch_add(&r->queries, 1);

@@ -66,6 +66,7 @@ static void socket_free(struct worker *w, struct udp_socket *s)
 {
 	worker_unwatch(w, &s->source);
 	close(s->source.fd);
+	s->source.fd = -1;
 	udp_ids_fini(&s->ids);
 	worker_free_later(w, s);
 }
@@ -304,7 +305,7 @@ static void answers_ready(struct worker *w, struct source *src, uint32_t events)
 	int n;
 
 	if (io->answers_lent)
-		udp_flush(w);
+		udp_flush(w); /* what fails there may close this socket */
 	n = recvmmsg(src->fd, io->answer_hdr, BATCH_MAX, MSG_DONTWAIT, NULL);
 	if (unlikely(n <= 0))
 		return; /* an ICMP error is consumed by this; the query waits on, as another answer
@@ -312,7 +313,8 @@ static void answers_ready(struct worker *w, struct source *src, uint32_t events)
 	w->received += (unsigned)n;
 	io->answers_lent = true;
 	prefetch_queries(s, io->answer_hdr, (unsigned)n);
-	for (int i = 0; i < n; i++)
+	/* an old socket is closed by the last answer that it waited for, and more may have come */
+	for (int i = 0; i < n && likely(s->source.fd >= 0); i++)
 		answer_came(w, s, io->answer_iov[i].iov_base, io->answer_hdr[i].msg_len);
 }
 
