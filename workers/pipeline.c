@@ -313,7 +313,7 @@ void pipeline_query(struct worker *w, struct query *q)
 
 static void prefetch_entry(const struct worker *w, const struct query *q)
 {
-	if (q->stage == STAGE_LOOKUP && q->pool->cache != NULL)
+	if (q->pool->cache != NULL)
 		cache_prefetch_entry(q->pool->cache, w->keys[q->key_slot].key.hash);
 }
 
@@ -328,7 +328,12 @@ void pipeline_batch(struct worker *w, struct query **q, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		q[i]->key_slot = (uint8_t)i;
-		if (advance(w, q[i], STAGE_LOOKUP))
+		if (!advance(w, q[i], STAGE_LOOKUP))
+			continue;
+		/* one that has its answer leaves now: the next look-up writes where that lies */
+		if (unlikely(q[i]->stage > STAGE_LOOKUP))
+			advance(w, q[i], STAGE_END);
+		else
 			q[left++] = q[i];
 	}
 	if (left > 1)
