@@ -157,13 +157,19 @@ static void read_once(struct worker *w, struct client *c)
 	}
 }
 
+/* What was kept, as far as it may go on now. What is left then is cut short, or may not go on. */
+static void use_kept(struct worker *w, struct client *c)
+{
+	if (c->stream.kept_len > 0 && may_go_on(c))
+		consume(w, c, stream_unkeep(&w->streams->io, &c->stream));
+}
+
+/* Kept input first: each read would add to it, and no buffer is large enough for that. */
 static void read_more(struct worker *w, struct client *c)
 {
+	use_kept(w, c);
 	for (unsigned i = 0; i < READS_A_TURN && c->readable && !c->eof && may_go_on(c); i++)
 		read_once(w, c);
-	/* An edge is told once: ask for it again. */
-	if (!c->dead && c->readable && !c->eof && may_go_on(c))
-		worker_rewatch(w, &c->stream.source, STREAM_INPUT | STREAM_OUTPUT);
 }
 
 void client_ready(struct worker *w, struct source *source, uint32_t events)
@@ -204,9 +210,13 @@ static void work_off(struct worker *w, struct client *c)
 	wrote = c->stream.out_len < before;
 	if (wrote && c->stream.out_len < OUT_HIGH)
 		ss->clients_moved = true;
-	if (c->stream.kept_len > 0 && may_go_on(c))
-		consume(w, c, stream_unkeep(&ss->io, &c->stream));
-	read_more(w, c);
+	use_kept(w, c);
+	/*
+	 * An edge is told once: ask for it again. To read here instead would let a client that
+	 * sends as fast as it is answered keep us in this turn for ever.
+	 */
+	if (c->readable && !c->eof && may_go_on(c))
+		worker_rewatch(w, &c->stream.source, STREAM_INPUT | STREAM_OUTPUT);
 	client_settle(w, c, wrote);
 }
 
