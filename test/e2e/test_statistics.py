@@ -112,7 +112,7 @@ class WithoutServer(Statistics):
         self.counts(self.send(EMPTY), queries=1, empty_queries=1)
         self.d.console('setACL("192.0.2.1")')
         self.counts(self.send(WIRE), acl_drops=1)
-        self.counts(self.use(clients.Stream(self.d.port)).receive, acl_drops=1)
+        self.counts(lambda: self.use(clients.Stream(self.d.port)).receive(), acl_drops=1)
 
 
 if __name__ == "__main__":
