@@ -42,4 +42,11 @@ void record_timeout(struct worker *w, const struct query *q, struct server_count
 /* q->upstream has answered, with these header flags. */
 void record_server_answer(struct worker *w, const struct query *q, uint16_t flags);
 
+/*
+ * workers/verbose.c: a line each, for callers that have found w->settings->verbose set.
+ */
+void verbose_query(const struct query *q); /* parsed */
+void verbose_answer(const struct query *q, uint32_t latency_us);
+void verbose_timeout(const struct query *q);
+
 #endif

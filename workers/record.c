@@ -76,6 +76,8 @@ void record_answer(struct worker *w, const struct query *q)
 	count_rcode(&w->stats, flags & DNS_RCODE_MASK, q->self_made);
 	stat_latency(&w->stats, latency_kind(q), latency_us);
 	write_ring(w, q, latency_us, flags, (uint16_t)q->answer_len);
+	if (unlikely(w->settings->verbose))
+		verbose_answer(q, latency_us);
 }
 
 void record_timeout(struct worker *w, const struct query *q, struct server_counters *c)
@@ -83,6 +85,8 @@ void record_timeout(struct worker *w, const struct query *q, struct server_count
 	stat_inc(&w->stats, STAT_DOWNSTREAM_TIMEOUTS);
 	counter_inc(&c->drops);
 	write_ring(w, q, TRAFFIC_TIMEOUT, q->flags, q->len);
+	if (unlikely(w->settings->verbose))
+		verbose_timeout(q);
 }
 
 void record_server_answer(struct worker *w, const struct query *q, uint16_t flags)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What an operator looks at and turns off: tables with long addresses, dumps of cache and connections, a muted listener."""
 import os
+import re
 
 import dns.edns
 
@@ -59,6 +60,31 @@ class Dumps(TestCase):
                                      r"1 in flight, .*waiting for a server" % d.port)
         self.assertRegex(d.output(), r"server 127.0.0.1:%d: open for .* 1 of \d+ in flight, "
                                      r".*waiting for answers" % s.port)
+
+
+class Verbose(TestCase):
+    def test_each_query_and_answer_has_a_line_while_that_is_wanted(self):
+        s = self.use(FakeServer())
+        d = self.daemon(f'newServer{{address="127.0.0.1:{s.port}", udpTimeout=1}}\n'
+                        'getPool(""):setCache(newPacketCache(100))')
+        clients.udp(d.port, "before.example.")
+        d.console("setVerbose(true)")
+        clients.udp(d.port, "a.example.")
+        clients.tcp(d.port, "a.example.")
+        clients.udp(d.port, "a.example.")
+        s.reply = lambda q: None
+        clients.silent(d.port, "never.example.", timeout=1.5)
+        d.console("setVerbose(false)")
+        clients.silent(d.port, "after.example.")
+        for line in (r"query from 127.0.0.1:\d+ over UDP for a.example. A, \d+ octets",
+                     r"answer to 127.0.0.1:\d+ over UDP for a.example. A: No Error, \d+ octets from 127.0.0.1:%d "
+                     r"after \d+ us" % s.port,
+                     r"answer to 127.0.0.1:\d+ over TCP for a.example. A: No Error, \d+ octets from 127.0.0.1:%d" % s.port,
+                     r"over UDP for a.example. A: No Error, \d+ octets from the cache after 0 us",
+                     r"no answer from 127.0.0.1:%d to 127.0.0.1:\d+ over UDP for never.example. A" % s.port):
+            self.assertTrue(wait_for(lambda: re.search(line, d.output()), 5), f"{line}\n{d.output()}")
+        self.assertNotIn("before.example.", d.output())
+        self.assertNotIn("after.example.", d.output())
 
 
 class Muted(TestCase):
