@@ -208,6 +208,48 @@ static inline uint32_t try_lengths(const struct netmask_table *t, enum kind kind
 	return NETMASK_NONE;
 }
 
+/*
+ * So few are compared one by one: a usual ACL has half a dozen, and hashing for each length that may
+ * match takes three times as many instructions.
+ */
+#define FEW 16
+
+static uint32_t scan_v4(const struct prefixes *p, uint32_t addr)
+{
+	uint32_t value = NETMASK_NONE;
+	unsigned longest = 0;
+
+	for (uint32_t i = 0; i < p->len; i++) {
+		unsigned bits = p->bits[i];
+		uint32_t prefix;
+
+		memcpy(&prefix, p->keys + (size_t)i * sizeof(prefix), sizeof(prefix));
+		if ((uint64_t)(addr ^ prefix) >> (32 - bits) == 0 && bits >= longest) {
+			longest = bits;
+			value = p->values[i];
+		}
+	}
+	return value;
+}
+
+static uint32_t scan_v6_short(const struct prefixes *p, uint64_t addr)
+{
+	uint32_t value = NETMASK_NONE;
+	unsigned longest = 0;
+
+	for (uint32_t i = 0; i < p->len; i++) {
+		unsigned bits = p->bits[i];
+		uint64_t prefix;
+
+		memcpy(&prefix, p->keys + (size_t)i * sizeof(prefix), sizeof(prefix));
+		if ((bits == 0 || (addr ^ prefix) >> (64 - bits) == 0) && bits >= longest) {
+			longest = bits;
+			value = p->values[i];
+		}
+	}
+	return value;
+}
+
 static inline uint32_t lookup_kind(const struct netmask_table *t, enum kind kind, struct key k)
 {
 	const struct prefixes *p = &t->of[kind];
@@ -216,6 +258,10 @@ static inline uint32_t lookup_kind(const struct netmask_table *t, enum kind kind
 
 	if (p->len == 0)
 		return NETMASK_NONE;
+	if (p->len <= FEW && kind == V4)
+		return scan_v4(p, (uint32_t)(k.hi >> 32));
+	if (p->len <= FEW && kind == V6_SHORT)
+		return scan_v6_short(p, k.hi);
 	value = try_lengths(t, kind, k,
 			    lengths_below(&p->near, s->near_bits, k) |
 				    lengths_below(&p->far, s->far_bits, k),

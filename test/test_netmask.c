@@ -243,6 +243,28 @@ static void table_agrees_with_a_plain_walk(void **state)
 	netmask_table_free(copy);
 }
 
+/* The sizes around which a table changes from comparing one by one to its hash, shortest and longest included. */
+static void small_tables_agree_with_a_plain_walk(void **state)
+{
+	static const char *const ends[] = {"0.0.0.0/0", "::/0", "2001:db8:1:2::/64", "192.0.2.1/32"};
+
+	(void)state;
+	srand(2);
+	for (unsigned n = 0; n < 60; n++) {
+		struct netmask_table *t = netmask_table_new();
+
+		model.len = 0;
+		for (unsigned i = 0; i < n; i++) {
+			struct netmask nm = i < ARRAY_LEN(ends) ? mask(ends[i]) : random_netmask();
+
+			netmask_table_add(t, &nm, i);
+			model_add(&nm, i);
+		}
+		compare(t, "a small table");
+		netmask_table_free(t);
+	}
+}
+
 static struct netmask nth(const char *base, unsigned bits, uint32_t i)
 {
 	struct netmask nm = mask(base);
@@ -292,6 +314,7 @@ int main(void)
 		cmocka_unit_test(netmask_is_read_or_refused),
 		cmocka_unit_test(netmask_has_its_addresses),
 		cmocka_unit_test(table_agrees_with_a_plain_walk),
+		cmocka_unit_test(small_tables_agree_with_a_plain_walk),
 		cmocka_unit_test(memory_is_modest_at_every_size),
 	};
 
