@@ -282,6 +282,52 @@ static void queries_come_in_any_pieces(void **state)
 	assert_int_equal(answered, N);
 }
 
+struct flood {
+	int fd;
+	size_t len;
+	uint8_t octets[16000 * 48];
+};
+
+static void *flood_main(void *arg)
+{
+	struct flood *f = arg;
+
+	for (size_t at = 0; at < f->len; at += 500)
+		send_all(f->fd, f->octets + at, at + 500 < f->len ? 500 : f->len - at);
+	return NULL;
+}
+
+/* Far more than any buffer of ours, all to be asked of a server, one at a time. */
+static void client_may_send_faster_than_answers_come(void **state)
+{
+	enum { N = 16000 };
+	static struct flood flood;
+	unsigned in_order = 0;
+	pthread_t thread;
+	struct path p;
+
+	(void)state;
+	flood.len = 0;
+	for (unsigned i = 0; i < N; i++) {
+		uint8_t *at = flood.octets + flood.len;
+		size_t n = path_query(at + 2, (uint16_t)i, "a.rather.long.name.", TYPE_A);
+
+		put_u16(at, (uint16_t)n);
+		flood.len += n + 2;
+	}
+	start(&p, &plain);
+	flood.fd = client_open(&p);
+	pthread_create(&thread, NULL, flood_main, &flood);
+	while (in_order < N && client_receive(flood.fd, answer, PATIENCE_MS) > 0 &&
+	       msg_id(answer) == in_order)
+		in_order++;
+	shutdown(flood.fd, SHUT_RDWR);
+	pthread_join(thread, NULL);
+	close(flood.fd);
+	stop(&p);
+	assert_int_equal(in_order, N);
+}
+
 static const struct {
 	const char *label;
 	const char *octets;
@@ -689,6 +735,7 @@ int main(void)
 		cmocka_unit_test(one_at_a_time_unless_told_otherwise),
 		cmocka_unit_test(order_is_kept_with_one_at_a_time),
 		cmocka_unit_test(queries_come_in_any_pieces),
+		cmocka_unit_test(client_may_send_faster_than_answers_come),
 		cmocka_unit_test(dropped_query_closes_the_connection),
 		cmocka_unit_test(client_may_leave_before_its_answer),
 		cmocka_unit_test(half_closed_client_gets_its_answers),
