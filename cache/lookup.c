@@ -131,7 +131,9 @@ static void read_entry(const struct cache *c, struct cache_worker *worker,
 {
 	uint64_t times = load_relaxed(&w[0]);
 	int32_t left_s = (int32_t)(entry_expires_s(times) - ask->now_s);
-	struct ageing a = {.minus_s = ask->now_s - entry_added_s(times)};
+	int32_t age_s = (int32_t)(ask->now_s - entry_added_s(times));
+	/* whoever kept it may have read the clock later than we did for our batch */
+	struct ageing a = {.minus_s = age_s > 0 ? (uint32_t)age_s : 0};
 	uint32_t len = info_answer_len(info);
 
 	if (len > cap || len < DNS_HEADER_LEN + info_name_len(info) + 4)

@@ -200,6 +200,7 @@ static const struct {
 	uint32_t first_ttl, second_ttl; /* as they leave; 300 and 100 came */
 } ages[] = {
 	{"at once", false, 0, 0, CACHE_HIT, 300, 100},
+	{"a second before, by another worker's clock", false, (uint32_t)-1, 0, CACHE_HIT, 300, 100},
 	{"after a while", false, 40, 0, CACHE_HIT, 260, 60},
 	{"in the last second", false, 99, 0, CACHE_HIT, 201, 1},
 	{"expired", false, 100, 0, CACHE_MISS, 0, 0},
