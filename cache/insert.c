@@ -174,6 +174,11 @@ void cache_insert(struct cache *c, unsigned worker, const struct cache_key *key,
 		counter_inc(&w->deferred_inserts);
 		return;
 	}
+	/*
+	 * Another thread may have freed what we write over now: who reads our words must also see
+	 * the sequence numbers that it left, and the lock orders those for us alone.
+	 */
+	fence_release();
 	place(c, sh, w, key, words, now_s);
 	pthread_mutex_unlock(&sh->lock);
 }
