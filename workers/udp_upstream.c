@@ -304,8 +304,11 @@ static void answers_ready(struct worker *w, struct source *src, uint32_t events)
 	struct udp_io *io = w->udp;
 	int n;
 
+	/* Either may fail queries, and with the last of an old socket close it. */
 	if (io->answers_lent)
-		udp_flush(w); /* what fails there may close this socket */
+		udp_flush(w);
+	if (s->n_tx > 0)
+		udp_socket_flush(w, s); /* or a guessed answer could end what is still to be sent */
 	n = recvmmsg(src->fd, io->answer_hdr, BATCH_MAX, MSG_DONTWAIT, NULL);
 	if (unlikely(n <= 0))
 		return; /* an ICMP error is consumed by this; the query waits on, as another answer

@@ -138,8 +138,8 @@ struct upstream *upstream_get(struct worker *w, struct server *s);
 
 /*
  * Sends q to the server over UDP or a stream, as server and client want it, and counts it there; it is
- * then parked with the upstream until pipeline_answer or pipeline_failed. 0, or a negative errno with q
- * untouched and nothing counted.
+ * then parked with the upstream until pipeline_answer or pipeline_failed, which may come before this
+ * returns. 0, or a negative errno with q untouched and nothing counted.
  */
 int upstream_send(struct worker *w, struct upstream *up, struct query *q);
 
