@@ -77,6 +77,8 @@ static void free_all(void)
 	for (unsigned i = 0; i < workers.n; i++)
 		worker_free(workers.list[i]);
 	workers.n = 0;
+	mailbox_drain(&workers.inbox,
+		      (void *)workers.hooks); /* what workers' last mails sent back */
 	mailbox_fini(&workers.inbox);
 }
 
