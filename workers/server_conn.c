@@ -407,9 +407,9 @@ static void conn_ready(struct worker *w, struct source *source, uint32_t events)
 	c->stream.ended |= (events & STREAM_END) != 0;
 	if (c->stream.phase != STREAM_OPEN && !step(w, c))
 		return;
-	if (c->paused)
-		c->readable |= (events & ~(uint32_t)EPOLLOUT) != 0;
-	else if (events & ~(uint32_t)EPOLLOUT)
+	c->readable |= (events & ~(uint32_t)EPOLLOUT) != 0;
+	/* Also when epoll knows of nothing: TLS may hold what the last turn left. */
+	if (c->readable && !c->paused)
 		read_more(w, c);
 	if (!c->dead && c->stream.out_len > 0)
 		mark_dirty(w, c);

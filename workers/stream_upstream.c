@@ -97,8 +97,12 @@ void upstream_conn_moved(struct worker *w, struct server_conn *c)
 	struct stream_upstream *su = c->up->stream;
 	struct conn_list *to = list_for(su, c);
 
-	/* Nothing waits for it: not worth opening, or not fit for another query. */
-	if (c->in_flight == 0 && (c->retired || c->stream.phase != STREAM_OPEN)) {
+	/*
+	 * Nothing waits for it: not worth opening, or not fit for another query, as is one whose
+	 * server answered what it has not been sent yet.
+	 */
+	if (c->in_flight == 0 &&
+	    (c->retired || c->stream.phase != STREAM_OPEN || c->stream.out_len > 0)) {
 		list_remove(c);
 		server_conn_close(w, c);
 		return;
