@@ -70,7 +70,8 @@ def address(query, ttl=60, ip="192.0.2.1"):
 class FakeServer:
     """UDP and TCP on one port of 127.0.0.1; with a certificate, TCP is TLS."""
 
-    def __init__(self, reply=address, udp=True, tcp=True, certificate=None, port=None, probes=True):
+    def __init__(self, reply=address, udp=True, tcp=True, certificate=None, port=None, probes=True,
+                 configure_tls=None):
         self.reply = reply
         self.answers_probes = probes  # health checks are answered whatever reply does
         self.port = port or free_port()
@@ -79,12 +80,17 @@ class FakeServer:
         self.probes = []      # health checks
         self.connections = 0  # accepted; with TLS, after the handshake
         self.resumed = 0      # TLS sessions that were resumed
+        self.handshakes = []  # of TLS: (version, cipher, ALPN, name asked for)
         self._open = set()
         self._closed = False
         self._tls = None
         if certificate:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(*certificate)
+            self._tls.set_alpn_protocols(["dot"])
+            self._tls.sni_callback = self._keep_name
+            if configure_tls:
+                configure_tls(self._tls)
         self._serving = []
         if udp:
             self._start(socket.SOCK_DGRAM, self._serve_udp)
@@ -174,12 +180,18 @@ class FakeServer:
                 continue
             threading.Thread(target=self._serve_connection, args=(c, peer), daemon=True).start()
 
+    @staticmethod
+    def _keep_name(c, name, context):
+        c.asked_for = name
+
     def _serve_connection(self, c, peer):
         try:
             c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls:
                 c = self._tls.wrap_socket(c, server_side=True)
                 self.resumed += bool(c.session_reused)
+                self.handshakes.append((c.version(), c.cipher()[0], c.selected_alpn_protocol(),
+                                        getattr(c, "asked_for", None)))
             self.connections += 1
             self._open.add(c)
             self._read_queries(c, peer)

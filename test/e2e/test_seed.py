@@ -206,6 +206,20 @@ class Forwarder(TestCase):
                 self.assertEqual((row["Lat"], row["TCP"] == "-"), ("-", False), row)
             self.assertEqual((row["Drops"], row["Outstanding"]), ("0", "0"))
 
+    def test_each_server_answers_alone(self):
+        for only in range(7):
+            self.command(f"for i = 0, 6 do if i == {only} then getServer(i):setUp() else getServer(i):setDown() end end")
+            before = [int(row["Queries"]) for a, row in self.servers().items() if a != "All"]
+            for i, ask in enumerate((clients.udp, clients.tcp)):
+                r = ask(self.d.port, f"alone{only}-{i}.example.")
+                self.assertEqual(r.answer[0][0].to_text(), "192.0.2.80")
+            table = self.servers()
+            self.assertEqual([row["State"] for a, row in table.items() if a != "All"],
+                             ["UP" if i == only else "DOWN" for i in range(7)])
+            self.assertEqual([int(row["Queries"]) - n for (_, row), n in zip(table.items(), before)],
+                             [2 if i == only else 0 for i in range(7)])
+        self.command("for i = 0, 6 do getServer(i):setAuto(true) end")
+
     def test_cache(self):
         before, asked = self.stats(), self.servers()["All"][2]
         first = clients.udp(self.d.port, "cached.example.")
