@@ -5,14 +5,13 @@ The configuration and the commands are those of a published how-to, with a key a
 """
 import os
 import re
-import socket
 import unittest
 
 import dns.query
 
 import clients
 import peers
-from harness import DNSDIST, TestCase, free_port, main, needs, run_dnsdist, tcp_opens, wait_for
+from harness import DNSDIST, TestCase, free_port, has_ipv6, main, needs, run_dnsdist, tcp_opens, wait_for
 from terminal import Terminal
 
 CONFIG = """
@@ -103,15 +102,6 @@ UNBOUND = """server:
 remote-control:
   control-enable: no
 """
-
-
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as s:
-            s.bind(("::1", 0))
-        return True
-    except OSError:
-        return False
 
 
 @needs("unbound", "openssl")
