@@ -316,8 +316,7 @@ static void part_free(struct part *part)
 	free(p);
 }
 
-/* What all members agree on holds; where they don't, what the operator set for the pool. */
-static void seal_agreement(struct pool *p)
+void pool_agree(struct pool *p)
 {
 	const struct server_fixed *a = p->n > 0 ? &p->members[0].server->fixed : NULL;
 	bool ecs_agreed = a != NULL, zero_scope_agreed = a != NULL, tcp_agreed = true;
@@ -388,7 +387,7 @@ static int seal(struct part *part, const struct tables *draft, struct err *err)
 		for (unsigned k = 0; k < pool->n; k++)
 			member_read_def(&pool->members[k]);
 		pool->hash_seed = seed != 0 ? seed : drawn_seed();
-		seal_agreement(pool);
+		pool_agree(pool);
 		seal_weights(pool);
 		rc = seal_ring(pool, pool_policy(p, pool), err);
 	}

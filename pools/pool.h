@@ -75,6 +75,12 @@ struct server_def *pools_def_edit(struct pools *p, const struct server *s);
 /* Takes a reference of its own; NULL detaches. */
 void pool_set_cache(struct pool *pool, struct cache *c);
 
+/*
+ * Sets what its members agree on (consistent, ecs, zero_scope, tcp_only); where they don't, it is what the
+ * operator set for the pool. Done when a draft is sealed; looks at members and the operator's wishes alone.
+ */
+void pool_agree(struct pool *p);
+
 /* Effective policy. */
 static inline const struct policy *pool_policy(const struct pools *all, const struct pool *p)
 {

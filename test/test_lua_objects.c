@@ -404,6 +404,14 @@ static void names_and_addresses_have_methods(void **state)
 		 "both\n"},
 		{"the other", "getPool('p'):setZeroScope(false)", ""},
 		{"is kept", "getPool('p'):getZeroScope() or 'off'", "off\n"},
+		{"what all its servers say holds",
+		 "(function() newServer{address='192.0.2.1', pool='q', useClientSubnet=true, disableZeroScope=true}"
+		 " return getPool('q'):getECS() and not getPool('q'):getZeroScope() and 'theirs' end)()",
+		 "theirs\n"},
+		{"where they differ, what was set",
+		 "(function() newServer{address='192.0.2.2', pool='q'}"
+		 " return not getPool('q'):getECS() and getPool('q'):getZeroScope() and 'its own' end)()",
+		 "its own\n"},
 	};
 
 	(void)state;

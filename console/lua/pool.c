@@ -191,9 +191,18 @@ static int pool_get_cache(lua_State *L)
 	return 1;
 }
 
+/* The pool as it will be: members may have come since the draft was begun. */
+static struct pool agreed_pool(lua_State *L)
+{
+	struct pool p = *read_pool(L);
+
+	pool_agree(&p);
+	return p;
+}
+
 static int get_ecs(lua_State *L)
 {
-	lua_pushboolean(L, read_pool(L)->ecs_set);
+	lua_pushboolean(L, agreed_pool(L).ecs);
 	return 1;
 }
 
@@ -207,7 +216,7 @@ static int set_ecs(lua_State *L)
 
 static int get_zero_scope(lua_State *L)
 {
-	lua_pushboolean(L, read_pool(L)->zero_scope_set);
+	lua_pushboolean(L, agreed_pool(L).zero_scope);
 	return 1;
 }
 
