@@ -104,7 +104,8 @@ class Losses(TcpUpstreamCase):
     def test_queries_in_flight_move_to_a_new_connection(self):
         def reply(query):
             if query.name == "cut.example.":
-                self.server.cut()
+                if self.server.names().count(query.name) == 1:  # it is sent again too
+                    self.server.cut()
                 return None
             return Later(0.4, address(query)) if first else address(query)
 
