@@ -367,10 +367,10 @@ void server_conn_resume(struct worker *w, struct server_conn *c)
 	consume_and_keep(w, c, stream_unkeep(&w->streams->io, &c->stream));
 	if (c->dead || c->paused)
 		return;
+	/* Next turn: with both sides fast enough, this one would last as long as the transfer. */
 	if (c->readable)
-		read_more(w, c);
-	else
-		upstream_conn_moved(w, c);
+		worker_rewatch(w, &c->stream.source, STREAM_INPUT | STREAM_OUTPUT);
+	upstream_conn_moved(w, c);
 }
 
 static void opened(struct worker *w, struct server_conn *c)
