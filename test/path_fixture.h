@@ -35,7 +35,9 @@ struct resolver {
 	atomic_bool stop;
 	uint8_t last[1500]; /* the last query; read it when none is under way */
 	size_t last_len;
-	struct addr last_from;
+	uint8_t silent[512];    /* the last query that was left alone, and who sent it */
+	size_t silent_len;
+	struct addr silent_from;
 	uint16_t ports[64]; /* of the first queries, as the last one */
 };
 
@@ -152,7 +154,11 @@ static inline void *resolver_main(void *arg)
 			continue;
 		memcpy(r->last, m, (size_t)n);
 		r->last_len = (size_t)n;
-		r->last_from = from;
+		if (label_is(m, "silent") && (size_t)n <= sizeof(r->silent)) {
+			memcpy(r->silent, m, (size_t)n);
+			r->silent_len = (size_t)n;
+			r->silent_from = from;
+		}
 		if (atomic_load(&r->queries) < ARRAY_LEN(r->ports))
 			r->ports[atomic_load(&r->queries)] = addr_port(&from);
 		atomic_fetch_add(&r->queries, 1);

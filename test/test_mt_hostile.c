@@ -73,7 +73,6 @@ static void answers_behind_the_last_one_of_an_old_socket_are_nothing(void **stat
 {
 	static const struct path_options o = {.n_workers = 1, .server = reconnecting};
 	struct path p;
-	struct addr from;
 	uint8_t held[512];
 	size_t len;
 	bool answered;
@@ -83,15 +82,14 @@ static void answers_behind_the_last_one_of_an_old_socket_are_nothing(void **stat
 	atomic_store(&p.server->up, true);
 	ask(&p, "silent.example.");
 	wait_for_queries(&p, 1);
-	from = p.resolver.last_from;
-	memcpy(held, p.resolver.last, p.resolver.last_len);
-	len = resolver_answer(held, p.resolver.last_len, 1);
+	memcpy(held, p.resolver.silent, p.resolver.silent_len);
+	len = resolver_answer(held, p.resolver.silent_len, 1);
 	atomic_store(&p.server->up, false);
 	answered = is_answered(&p, "down.example.");
 	atomic_store(&p.server->up, true);
 	answered = is_answered(&p, "up.example.") && answered;
 	/* what is in flight on the old socket alone is the silent one */
-	send_many(p.resolver.fd, &from, held, len);
+	send_many(p.resolver.fd, &p.resolver.silent_from, held, len);
 	answered = is_answered(&p, "after.example.") && answered;
 	path_stop(&p);
 	assert_true(answered);
