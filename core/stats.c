@@ -158,48 +158,29 @@ static uint64_t provided(const char *name)
 	return 0;
 }
 
-static uint64_t from_proc(enum computed id, const struct procstat *p)
-{
-	switch (id) {
-	case COMPUTED_REAL_MEMORY_USAGE:
-		return p->resident;
-	case COMPUTED_SPECIAL_MEMORY_USAGE:
-		return p->resident_unfiled;
-	case COMPUTED_UDP_IN_ERRORS:
-		return p->udp_in_errors;
-	case COMPUTED_UDP_NOPORT_ERRORS:
-		return p->udp_noport_errors;
-	case COMPUTED_UDP_RECVBUF_ERRORS:
-		return p->udp_recvbuf_errors;
-	case COMPUTED_UDP_SNDBUF_ERRORS:
-		return p->udp_sndbuf_errors;
-	case COMPUTED_UDP_IN_CSUM_ERRORS:
-		return p->udp_in_csum_errors;
-	case COMPUTED_UDP6_IN_ERRORS:
-		return p->udp6_in_errors;
-	case COMPUTED_UDP6_RECVBUF_ERRORS:
-		return p->udp6_recvbuf_errors;
-	case COMPUTED_UDP6_SNDBUF_ERRORS:
-		return p->udp6_sndbuf_errors;
-	case COMPUTED_UDP6_NOPORT_ERRORS:
-		return p->udp6_noport_errors;
-	case COMPUTED_UDP6_IN_CSUM_ERRORS:
-		return p->udp6_in_csum_errors;
-	case COMPUTED_TCP_LISTEN_OVERFLOWS:
-		return p->tcp_listen_overflows;
-	case COMPUTED_CPU_IOWAIT:
-		return p->cpu_iowait;
-	case COMPUTED_CPU_STEAL:
-		return p->cpu_steal;
-	case COMPUTED_CPU_SYS_MSEC:
-		return p->cpu_sys_ms;
-	case COMPUTED_CPU_USER_MSEC:
-		return p->cpu_user_ms;
-	default:
-		assert(id == COMPUTED_FD_USAGE);
-		return p->fds;
-	}
-}
+/* Where a reading of /proc has the value of a row. */
+#define AT(field) offsetof(struct procstat, field)
+static const size_t proc_values[COMPUTED_COUNT] = {
+	[COMPUTED_REAL_MEMORY_USAGE] = AT(resident),
+	[COMPUTED_SPECIAL_MEMORY_USAGE] = AT(resident_unfiled),
+	[COMPUTED_UDP_IN_ERRORS] = AT(udp_in_errors),
+	[COMPUTED_UDP_NOPORT_ERRORS] = AT(udp_noport_errors),
+	[COMPUTED_UDP_RECVBUF_ERRORS] = AT(udp_recvbuf_errors),
+	[COMPUTED_UDP_SNDBUF_ERRORS] = AT(udp_sndbuf_errors),
+	[COMPUTED_UDP_IN_CSUM_ERRORS] = AT(udp_in_csum_errors),
+	[COMPUTED_UDP6_IN_ERRORS] = AT(udp6_in_errors),
+	[COMPUTED_UDP6_RECVBUF_ERRORS] = AT(udp6_recvbuf_errors),
+	[COMPUTED_UDP6_SNDBUF_ERRORS] = AT(udp6_sndbuf_errors),
+	[COMPUTED_UDP6_NOPORT_ERRORS] = AT(udp6_noport_errors),
+	[COMPUTED_UDP6_IN_CSUM_ERRORS] = AT(udp6_in_csum_errors),
+	[COMPUTED_TCP_LISTEN_OVERFLOWS] = AT(tcp_listen_overflows),
+	[COMPUTED_CPU_IOWAIT] = AT(cpu_iowait),
+	[COMPUTED_CPU_STEAL] = AT(cpu_steal),
+	[COMPUTED_CPU_SYS_MSEC] = AT(cpu_sys_ms),
+	[COMPUTED_CPU_USER_MSEC] = AT(cpu_user_ms),
+	[COMPUTED_FD_USAGE] = AT(fds),
+};
+#undef AT
 
 static uint64_t compute(enum computed id, const char *name, const struct procstat *p)
 {
@@ -216,7 +197,7 @@ static uint64_t compute(enum computed id, const char *name, const struct procsta
 	case COMPUTED_SECURITY_STATUS:
 		return provided(name);
 	default:
-		return from_proc(id, p);
+		return *(const uint64_t *)((const char *)p + proc_values[id]);
 	}
 }
 
