@@ -182,6 +182,8 @@ static bool message_came(struct session *s)
 	s->proved = true;
 	if (len == 0) { /* the client tries its key */
 		session_answer(s, "", 0);
+	} else if (memchr(s->in, '\0', len) != NULL) { /* its first part alone is another command */
+		session_answer(s, has_nul, sizeof(has_nul) - 1);
 	} else {
 		s->in[len] = '\0'; /* the MAC left room */
 		session_command(s, (const char *)s->in);

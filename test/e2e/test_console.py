@@ -189,6 +189,10 @@ class Evaluation(TestCase):
                 else:
                     self.assertEqual(got, expected)
 
+    def test_command_with_a_zero_octet_is_not_cut_there(self):
+        self.assertRegex(self.s.ask("cut = 1\0 .. 'x'"), "^Error: ")
+        self.assertEqual(self.s.ask("cut"), "")
+
     def test_print_goes_to_the_daemon(self):
         self.assertEqual(self.s.ask("print('on its own output')"), "")
         self.assertTrue(wait_for(lambda: "on its own output\n" in self.d.output()))
