@@ -170,6 +170,8 @@ static bool length_came(struct session *s)
 	return true;
 }
 
+static const char has_nul[] = "Error: the command holds an octet of value 0\n";
+
 static bool message_came(struct session *s)
 {
 	size_t len = s->want - CONSOLE_MAC_LEN;
