@@ -100,7 +100,8 @@ static int set_facility(lua_State *L)
 	nearest = err_nearest(name, names, ARRAY_LEN(names));
 	return nearest ? lua_fail(L, "'%s' is no facility of syslog (did you mean '%s'?)", name,
 				  nearest)
-		       : lua_fail(L, "'%s' is no facility of syslog", name);
+		       : lua_fail(L, "'%s' is no facility of syslog such as DAEMON or LOCAL0",
+				  name);
 }
 
 const struct lua_option structured_options[] = {

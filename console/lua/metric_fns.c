@@ -83,7 +83,8 @@ static void read_labels(lua_State *L, int i, const struct metric *m, char out[st
 		lua_fail(L, "'%s' was declared without withLabels", metric_spec(m)->name);
 	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING || !lua_isstring(L, -1))
-			lua_fail(L, "labels are written {name='value'}");
+			lua_fail(L, "labels are written {name='value'}, got %s",
+				 lua_value_text(L, -1));
 		if (n == (int)ARRAY_LEN(keys))
 			lua_fail(L, "more than %d labels", (int)ARRAY_LEN(keys));
 		keys[n++] = lua_tostring(L, -2);

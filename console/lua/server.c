@@ -33,8 +33,8 @@ static int get_server(lua_State *L)
 	struct server *s = lua_find_server(L, 1);
 
 	if (s == NULL) {
-		lua_complain(L, "there is no server %s among the %u", lua_value_text(L, 1),
-			     lua_pools()->n_rows);
+		lua_complain(L, "there is no server %s among the %u: showServers() has them",
+			     lua_value_text(L, 1), lua_pools()->n_rows);
 		return 0;
 	}
 	lua_push_server(L, s);
@@ -53,12 +53,24 @@ static int get_servers(lua_State *L)
 	return 1;
 }
 
+/* s is the one that a Lua object holds on to, or NULL. */
+static int no_such_server(lua_State *L, const struct server *s)
+{
+	char addr[ADDR_TEXT_MAX];
+
+	if (s)
+		return lua_fail(L, "server %s was removed already",
+				addr_text_port(&s->fixed.addr, addr));
+	return lua_fail(L, "there is no server %s among the %u: showServers() has them",
+			lua_value_text(L, 1), lua_pools()->n_rows);
+}
+
 static int rm_server(lua_State *L)
 {
 	struct server *s = lua_find_server(L, 1);
 
 	if (s == NULL || pools_row(lua_pools(), s) == NULL)
-		return lua_fail(L, "there is no server %s", lua_value_text(L, 1));
+		return no_such_server(L, s);
 	pools_remove_server(lua_pools_edit(), s);
 	return 0;
 }

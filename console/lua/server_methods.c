@@ -242,7 +242,7 @@ static int set_validator(lua_State *L)
 
 	lua_arg_function(L, 2, "validator");
 	if (!lua_host_is_startup())
-		return lua_fail(L, "cannot be used at runtime");
+		return lua_fail(L, "cannot be used at runtime, only by the configuration file");
 	if (s->fixed.check_validator >= 0)
 		luaL_unref(L, LUA_REGISTRYINDEX, s->fixed.check_validator);
 	lua_pushvalue(L, 2);

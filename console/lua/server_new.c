@@ -183,7 +183,10 @@ static void read_check(lua_State *L, struct server_fixed *f)
 		f->check_name_len = (uint16_t)len;
 	}
 	if (type && type_parse(type, &f->check_type) < 0)
-		lua_fail(L, "option 'checkType': '%s' is no type of records", type);
+		lua_fail(
+			L,
+			"option 'checkType': '%s' is no type of records such as 'A' or 'TYPE65280'",
+			type);
 	f->check_class = (uint16_t)number(L, "checkClass", f->check_class);
 	f->check_tcp = lua_option_bool(L, 1, "checkTCP", f->check_tcp);
 	f->check_cd = lua_option_bool(L, 1, "setCD", f->check_cd);
@@ -193,10 +196,12 @@ static void read_check(lua_State *L, struct server_fixed *f)
 static void read_fixed(lua_State *L, struct server_fixed *f)
 {
 	const char *id = lua_option_string(L, 1, "id");
+	char text[UUID_TEXT_MAX];
 
 	f->id = uuid_random();
 	if (id && *id && uuid_parse(id, &f->id) < 0)
-		lua_fail(L, "option 'id': '%s' is not a UUID", id);
+		lua_fail(L, "option 'id': '%s' is not a UUID such as '%s'", id,
+			 uuid_text(&f->id, text));
 	read_source(L, f);
 	read_check(L, f);
 	f->sockets = number(L, "sockets", f->sockets);
