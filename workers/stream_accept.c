@@ -1,6 +1,7 @@
 /* TCP listeners: who gets a connection, and who does not. */
 #include <limits.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,6 +21,9 @@
 
 /* One line in so long says how often. */
 #define SHORT_LOG_US 10000000
+
+/* Of the sysctl net.ipv4.tcp_fastopen: listeners take data with the SYN. */
+#define FAST_OPEN_SERVER 2
 
 /* Descriptors kept from clients: an eighth, but no more than servers and sessions are likely to
  * need. */
@@ -176,6 +180,25 @@ static int start_listening(const struct frontend *f, int fd)
 	return 0;
 }
 
+/* The option is accepted whatever the kernel thinks of it, so somebody has to look. */
+static void warn_if_fast_open_is_off(const struct worker *w, const struct frontend *f)
+{
+	FILE *file = w->id == 0 && f->options.tcp_fast_open_queue > 0
+			     ? fopen("/proc/sys/net/ipv4/tcp_fastopen", "re")
+			     : NULL;
+	char text[ADDR_TEXT_MAX];
+	int value;
+
+	if (file == NULL)
+		return;
+	if (fscanf(file, "%d", &value) == 1 && !(value & FAST_OPEN_SERVER))
+		log_warning("tcp",
+			    "listener %s: tcpFastOpenQueueSize has no effect until the sysctl "
+			    "net.ipv4.tcp_fastopen has bit %d, it is %d",
+			    addr_text_port(&f->addr, text), FAST_OPEN_SERVER, value);
+	fclose(file);
+}
+
 static int clients_fd_limit(void)
 {
 	struct rlimit limit;
@@ -199,6 +222,7 @@ void listener_open(struct worker *w, struct frontend *f)
 			return;
 	}
 	ss->fd_limit = clients_fd_limit();
+	warn_if_fast_open_is_off(w, f);
 	l = mem_zalloc(1, sizeof(*l));
 	l->source = (struct source){.ready = listener_ready, .fd = f->fd[w->id]};
 	l->frontend = f;
