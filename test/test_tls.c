@@ -314,6 +314,63 @@ static void refused_session_falls_back(void **state)
 	assert_int_equal(resumed, 0);
 }
 
+static bool read_exactly(struct tls_conn *c, int fd, char *out, size_t len)
+{
+	enum tls_result r = TLS_OK;
+
+	while (len > 0 && (r == TLS_OK || wait_for(fd, r))) {
+		size_t n;
+
+		r = tls_read(c, out, len, &n);
+		out += n;
+		len -= n;
+	}
+	return len == 0;
+}
+
+/* What one has not been asked for yet survives that others read in between, and is not theirs. */
+static void connections_keep_their_input_apart(void **state)
+{
+	struct peer p[3];
+	struct tls_conn *conn[3];
+	struct tls_client *client;
+	char ca[256], got[3][14];
+	struct tls_client_options o = {.ca_store = ca, .validate = true};
+	bool ok = true;
+	int fd[3];
+
+	(void)state;
+	snprintf(ca, sizeof(ca), "%s/ca.pem", dir);
+	client = tls_client_new(&o, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const lines[] = {"hello\nworld!\n", "second\n12345\n",
+						    "a\nb\nc\nd\ne\nfg\n"};
+		size_t n;
+
+		p[i] = peer_start("v4", "");
+		fd[i] = connect_to(&p[i].addr);
+		conn[i] = tls_conn_new(client, fd[i], NULL, 1);
+		ok = ok && handshake(conn[i], fd[i]) == TLS_OK &&
+		     tls_write(conn[i], lines[i], 13, &n) == TLS_OK && n == 13;
+	}
+	usleep(200000); /* so that all lines are there at the first read */
+	for (unsigned at = 0; at < 13 && ok; at++)
+		for (unsigned i = 0; i < 3 && ok; i++)
+			ok = read_exactly(conn[i], fd[i], &got[i][at], 1);
+	tls_conn_free(conn[1]); /* in the middle */
+	ok = ok && tls_read(conn[0], got[1], 1, &(size_t){0}) == TLS_WANT_READ;
+	tls_conn_free(conn[0]);
+	tls_conn_free(conn[2]);
+	tls_client_free(client);
+	for (unsigned i = 0; i < 3; i++) {
+		close(fd[i]);
+		peer_stop(&p[i]);
+	}
+	assert_true(ok);
+	assert_memory_equal(got[0], "olleh\n!dlrow\n", 13);
+	assert_memory_equal(got[2], "a\nb\nc\nd\ne\ngf\n", 13);
+}
+
 static void contexts_are_refused(void **state)
 {
 	static const struct {
@@ -431,6 +488,7 @@ int main(void)
 		cmocka_unit_test(servers_are_who_they_should_be),
 		cmocka_unit_test(sessions_resume_over_tls13_only),
 		cmocka_unit_test(refused_session_falls_back),
+		cmocka_unit_test(connections_keep_their_input_apart),
 		cmocka_unit_test(contexts_are_refused),
 		cmocka_unit_test(cipher_names_are_translated),
 		cmocka_unit_test(group_names_are_numbers),

@@ -16,25 +16,84 @@ struct wolf_conn {
 	struct tls_session_store *store;
 	uint64_t now_s; /* when it began: a session's age counts from here */
 	int fd;
-	bool done;  /* the handshake */
-	bool saved; /* a session went to the store */
+	bool done;     /* the handshake */
+	bool saved;    /* a session went to the store */
+	uint8_t *left; /* read from the socket, not asked for yet; NULL: none, or it is in ahead */
+	size_t left_len;
 	char error[160];
 };
 
+/* One record at its longest (RFC 8446 5.2) and some. */
+#define AHEAD_MAX (20 * 1024)
+
+/*
+ * The library asks for a record's five octets of header and then for its body. What a socket has is
+ * read at once into a buffer of the thread, which a connection seldom leaves something in: readers
+ * go on until there is no more. What is left when another needs the buffer moves to the connection.
+ */
+static _Thread_local struct {
+	struct wolf_conn *owner;
+	size_t at, len;
+	uint8_t data[AHEAD_MAX];
+} ahead;
+
+static bool yield_ahead(void)
+{
+	struct wolf_conn *c = ahead.owner;
+
+	if (c != NULL && ahead.at < ahead.len) {
+		c->left = malloc(ahead.len - ahead.at);
+		if (c->left == NULL)
+			return false;
+		c->left_len = ahead.len - ahead.at;
+		memcpy(c->left, ahead.data + ahead.at, c->left_len);
+	}
+	ahead.owner = NULL;
+	return true;
+}
+
+/* Makes the buffer c's, with what was left of it. */
+static bool own_ahead(struct wolf_conn *c)
+{
+	if (likely(ahead.owner == c))
+		return true;
+	if (!yield_ahead())
+		return false;
+	ahead.owner = c;
+	ahead.at = 0;
+	ahead.len = c->left_len;
+	if (c->left_len > 0)
+		memcpy(ahead.data, c->left, c->left_len);
+	free(c->left);
+	c->left = NULL;
+	c->left_len = 0;
+	return true;
+}
+
 int wolf_io_recv(WOLFSSL *ssl, char *buf, int len, void *ctx)
 {
-	const struct wolf_conn *c = ctx;
+	struct wolf_conn *c = ctx;
 	ssize_t n;
 
 	(void)ssl;
-	do
-		n = recv(c->fd, buf, (size_t)len, 0);
-	while (n < 0 && errno == EINTR);
-	if (n > 0)
-		return (int)n;
-	if (n == 0)
-		return WOLFSSL_CBIO_ERR_CONN_CLOSE;
-	return errno == EAGAIN ? WOLFSSL_CBIO_ERR_WANT_READ : WOLFSSL_CBIO_ERR_CONN_RST;
+	if (!own_ahead(c))
+		return WOLFSSL_CBIO_ERR_GENERAL;
+	if (ahead.at == ahead.len) {
+		do
+			n = recv(c->fd, ahead.data, sizeof(ahead.data), 0);
+		while (n < 0 && errno == EINTR);
+		if (n == 0)
+			return WOLFSSL_CBIO_ERR_CONN_CLOSE;
+		if (n < 0)
+			return errno == EAGAIN ? WOLFSSL_CBIO_ERR_WANT_READ
+					       : WOLFSSL_CBIO_ERR_CONN_RST;
+		ahead.at = 0;
+		ahead.len = (size_t)n;
+	}
+	n = (ssize_t)(ahead.len - ahead.at) < len ? (ssize_t)(ahead.len - ahead.at) : len;
+	memcpy(buf, ahead.data + ahead.at, (size_t)n);
+	ahead.at += (size_t)n;
+	return (int)n;
 }
 
 int wolf_io_send(WOLFSSL *ssl, char *buf, int len, void *ctx)
@@ -139,6 +198,9 @@ void wolf_conn_free(struct tls_conn *conn)
 	if (c->done && c->error[0] == '\0')
 		wolfSSL_shutdown(c->ssl);
 	wolfSSL_free(c->ssl);
+	if (ahead.owner == c)
+		ahead.owner = NULL;
+	free(c->left);
 	free(c);
 }
 
