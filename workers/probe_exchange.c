@@ -101,7 +101,7 @@ static void udp_ready(struct worker *w, struct source *source, uint32_t events)
 
 static void send_udp(struct worker *w, struct probe *p)
 {
-	int fd = udp_socket_connect(&p->up->server->fixed, w->settings);
+	int fd = udp_socket_connect(&p->up->server->fixed);
 
 	if (fd < 0) {
 		end_with_errno(w, p, -fd);

@@ -1,64 +1,32 @@
-/* Connections to servers: sockets as their options want them, and the way to the first byte. */
+/* Connections to servers: the way to the first byte. */
 #include <netinet/tcp.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "workers/server_socket.h"
 #include "workers/stream.h"
-
-/* The six upper bits of the octet (RFC 2474 3). */
-static int set_dscp(int fd, const struct server_fixed *to)
-{
-	int tos = to->dscp << 2;
-
-	if (to->dscp == 0)
-		return 0;
-	if (to->addr.sa.sa_family == AF_INET6)
-		return setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
-	return setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
-}
-
-/* The port may stay open until connect, which then can share it between servers. */
-static int bind_source(int fd, const struct server_fixed *to)
-{
-	int on = 1;
-
-	if (to->source_itf[0] != '\0' && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, to->source_itf,
-						    (socklen_t)strlen(to->source_itf)) < 0)
-		return -1;
-	if (to->source.sa.sa_family == AF_UNSPEC)
-		return 0;
-	if (to->ip_bind_addr_no_port &&
-	    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) < 0)
-		return -1;
-	return bind(fd, &to->source.sa, addr_len(&to->source));
-}
 
 static int set_options(int fd, const struct server_fixed *to)
 {
-	int on = 1;
+	static const int on = 1;
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
 		return -1;
+	if (!to->tcp_fast_open)
+		return 0;
 	/* connect returns at once, and the SYN carries what is written first. */
-	if (to->tcp_fast_open &&
-	    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on)) < 0)
-		return -1;
-	return set_dscp(fd, to) < 0 ? -1 : bind_source(fd, to);
+	return setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &on, sizeof(on));
 }
 
 static int socket_connect(const struct server_fixed *to)
 {
-	int fd = socket(to->addr.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = server_socket(to, SOCK_STREAM);
 	int rc;
 
 	if (fd < 0)
-		return -errno;
-	if (set_options(fd, to) < 0)
-		goto fail;
-	if (connect(fd, &to->addr.sa, addr_len(&to->addr)) < 0 && errno != EINPROGRESS)
-		goto fail;
-	return fd;
-fail:
+		return fd;
+	if (set_options(fd, to) == 0 &&
+	    (connect(fd, &to->addr.sa, addr_len(&to->addr)) == 0 || errno == EINPROGRESS))
+		return fd;
 	rc = -errno;
 	close(fd);
 	return rc;

@@ -3,12 +3,11 @@
 #define WORKERS_UDP_SOCKET_H
 
 #include "core/addr.h"
-#include "core/settings.h"
 #include "pools/server.h"
 
-/* A socket connected to the server, from its source address and interface. The descriptor, or a
+/* A server_socket connected to the server, its buffers as the system has them. The descriptor, or a
  * negative errno. */
-int udp_socket_connect(const struct server_fixed *fixed, const struct settings *settings);
+int udp_socket_connect(const struct server_fixed *fixed);
 
 /* Buffers of the settings, or as large as the system allows. As root, beyond the system's limits.
  */

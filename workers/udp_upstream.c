@@ -45,9 +45,10 @@ static struct udp_socket *socket_new(struct worker *w, struct upstream *up, int 
 	*rc = udp_ids_init(&s->ids, w->settings->udp_max_outstanding);
 	if (*rc < 0)
 		goto no_ids;
-	*rc = udp_socket_connect(&up->server->fixed, w->settings);
+	*rc = udp_socket_connect(&up->server->fixed);
 	if (*rc < 0)
 		goto no_socket;
+	udp_socket_buffers(*rc, w->settings->udp_recv_buffer, w->settings->udp_send_buffer);
 	s->source = (struct source){answers_ready, *rc};
 	*rc = worker_watch(w, &s->source, EPOLLIN);
 	if (*rc < 0)
