@@ -2,9 +2,18 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+
+/*
+ * The end is within five seconds of the signal, whatever this thread does then: code that can be
+ * told to stop is told at once and again after the first time, for what began since; a call that
+ * can't (a pattern that backtracks for ever) ends with the process after both.
+ */
+#define END_AGAIN_MS 1500
+#define END_LAST_MS  2000
 
 static struct {
 	int epoll_fd;
@@ -13,11 +22,77 @@ static struct {
 	bool end;
 } loop = {.epoll_fd = -1};
 
+/* For the handlers. */
+static struct {
+	volatile sig_atomic_t begun, told_again;
+	int fd; /* wakes the loop */
+	void (*_Atomic interrupt)(void);
+} ending;
+
+static void in_ms(unsigned ms)
+{
+	const struct itimerval t = {.it_value = {ms / 1000, ms % 1000 * 1000}};
+
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static void interrupt(void)
+{
+	void (*f)(void) = ending.interrupt;
+
+	if (f)
+		f();
+}
+
+static void on_end_signal(int signal_number)
+{
+	static const uint64_t one = 1;
+	int saved = errno;
+
+	if (!ending.begun) {
+		ending.begun = 1;
+		in_ms(END_AGAIN_MS);
+		interrupt();
+		if (write(ending.fd, &one, sizeof(one)) < 0)
+			_exit(1); /* impossible: the counter can't be full */
+	}
+	errno = saved;
+}
+
+static void on_late(int signal_number)
+{
+	static const char text[] = "dnsdist: did not end in time, leaving at once\n";
+	int saved = errno;
+
+	if (ending.told_again) {
+		(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+		_exit(0);
+	}
+	ending.told_again = 1;
+	in_ms(END_LAST_MS);
+	interrupt();
+	errno = saved;
+}
+
+static int catch_signals(void)
+{
+	struct sigaction end = {.sa_handler = on_end_signal, .sa_flags = SA_RESTART};
+	struct sigaction late = {.sa_handler = on_late, .sa_flags = SA_RESTART};
+
+	signal(SIGPIPE, SIG_IGN);
+	ending.begun = ending.told_again = 0;
+	ending.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (ending.fd < 0 || sigaction(SIGALRM, &late, NULL) < 0 ||
+	    sigaction(SIGTERM, &end, NULL) < 0 || sigaction(SIGINT, &end, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
 static void signals_ready(struct control_source *s, uint32_t events)
 {
-	struct signalfd_siginfo info;
+	uint64_t n;
 
-	if (read(s->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+	if (read(s->fd, &n, sizeof(n)) == (ssize_t)sizeof(n))
 		loop.end = true;
 }
 
@@ -45,22 +120,16 @@ static void timer_ready(struct control_source *s, uint32_t events)
 
 int control_init(void)
 {
-	sigset_t set;
-	int rc;
+	int rc = catch_signals();
 
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
+	if (rc < 0)
+		return rc;
 	loop.end = false;
 	loop.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	loop.signals = (struct control_source){signals_ready,
-					       signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)};
+	loop.signals = (struct control_source){signals_ready, ending.fd};
 	loop.timer = (struct control_source){
 		timer_ready, timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
-	if (loop.epoll_fd < 0 || loop.signals.fd < 0 || loop.timer.fd < 0)
+	if (loop.epoll_fd < 0 || loop.timer.fd < 0)
 		return -errno;
 	rc = control_watch(&loop.signals, EPOLLIN);
 	if (rc == 0)
@@ -70,8 +139,12 @@ int control_init(void)
 	return rc;
 }
 
+/* From here on a signal changes nothing, and what follows is quick. */
 void control_fini(void)
 {
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	in_ms(0);
 	close(loop.timer.fd);
 	close(loop.signals.fd);
 	close(loop.epoll_fd);
@@ -96,6 +169,16 @@ void control_rewatch(struct control_source *s, uint32_t events)
 void control_unwatch(struct control_source *s)
 {
 	epoll_ctl(loop.epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+}
+
+void control_on_signal(void (*f)(void))
+{
+	ending.interrupt = f;
+}
+
+bool control_is_ending(void)
+{
+	return ending.begun;
 }
 
 void control_on_tick(void (*tick)(void))

@@ -14,8 +14,9 @@ struct control_source {
 };
 
 /*
- * Sets up the loop and blocks SIGTERM and SIGINT, which from then on end control_run (also in
- * threads that are started later); SIGPIPE is ignored. 0 or a negative errno. Before any thread.
+ * Sets up the loop. From then on SIGTERM and SIGINT end control_run, and the process within five seconds,
+ * with status 0, even when this thread is stuck in a call; SIGPIPE is ignored. Threads that are started
+ * later must block signals. 0 or a negative errno.
  */
 int control_init(void);
 void control_fini(void);
@@ -24,6 +25,15 @@ int control_watch(struct control_source *s,
 		  uint32_t events); /* 0, or -EPERM for a file that can't be waited for */
 void control_rewatch(struct control_source *s, uint32_t events);
 void control_unwatch(struct control_source *s);
+
+/*
+ * interrupt runs in the handler of SIGTERM and SIGINT, on this thread, and again a little later: it
+ * tells code that would hold up the loop to stop. NULL: nobody to tell.
+ */
+void control_on_signal(void (*interrupt)(void));
+
+/* Whether a signal has asked for the end. */
+bool control_is_ending(void);
 
 /* tick runs once a second, after each second's sleep. */
 void control_on_tick(void (*tick)(void));

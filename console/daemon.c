@@ -179,6 +179,7 @@ int daemon_run(const struct options *o)
 		log_error("setup", "the control thread's loop can't be set up: %s", strerror(-rc));
 		return 1;
 	}
+	control_on_signal(lua_host_interrupt);
 	rc = setup_configuration(o, LUA_DAEMON, &err);
 	if (rc < 0)
 		goto out;
@@ -192,8 +193,11 @@ int daemon_run(const struct options *o)
 		stop();
 	}
 out:
+	if (rc < 0 && control_is_ending())
+		rc = 0; /* what failed was told to stop */
 	if (rc < 0)
 		log_error("setup", "%s", err.text);
+	control_on_signal(NULL);
 	setup_end();
 	control_fini();
 	return rc < 0;

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -96,11 +97,24 @@ static int make_all(unsigned n, struct err *err)
 	return 0;
 }
 
+/* Signals are the control thread's: workers are born with all of them blocked. */
+static int start_thread(struct worker *w)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&w->thread, NULL, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
 static int start_threads(struct err *err)
 {
 	for (unsigned i = 0; i < workers.n; i++) {
 		struct worker *w = workers.list[i];
-		int rc = pthread_create(&w->thread, NULL, worker_main, w);
+		int rc = start_thread(w);
 
 		if (rc != 0) {
 			err_set(err, "worker %u: can't start its thread: %s", i, strerror(rc));

@@ -100,6 +100,7 @@ void lua_host_maintenance(void)
 
 void lua_host_exit_callbacks(void)
 {
+	lua_host_resume();
 	call_list(EXIT, "an exit callback", NULL, NULL, NULL);
 	fflush(stdout);
 }

@@ -107,10 +107,58 @@ static void out_append(const char *text, size_t len)
 	host.out_len += len;
 }
 
+static size_t out_max(void)
+{
+	return rcu_get(tables_live)->console_config->max_message;
+}
+
+static void stop_running(lua_State *L, lua_Debug *where)
+{
+	(void)where;
+	if (host.interrupted)
+		luaL_error(L, "interrupted: the program ends");
+	luaL_error(L, "more output than the %I octets that setConsoleOutputMaxMsgSize allows",
+		   (LUAI_UACINT)out_max());
+}
+
+/* Lua allows just this call in a signal handler. */
+static void stop_soon(void)
+{
+	lua_sethook(host.L, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+void lua_host_interrupt(void)
+{
+	if (host.L == NULL)
+		return;
+	host.interrupted = 1;
+	stop_soon();
+}
+
+/* A signal between the first two lines would be forgotten, but for the loop's end that it asks for,
+ * too. */
+void lua_host_resume(void)
+{
+	host.interrupted = 0;
+	lua_sethook(host.L, NULL, 0, 0);
+}
+
+/*
+ * More than a message can be is not kept: the command fails as soon as it is back in Lua, and does
+ * not fill the memory in an endless loop.
+ */
+static void out_keep(const char *text, size_t len)
+{
+	if (host.out_len + len > out_max())
+		stop_soon();
+	else
+		out_append(text, len);
+}
+
 void lua_host_write(const char *text, size_t len)
 {
 	if (host.to_buffer)
-		out_append(text, len);
+		out_keep(text, len);
 	else
 		fwrite(text, 1, len, stdout);
 }
@@ -368,11 +416,15 @@ char *lua_host_command(const char *line, size_t *len)
 	lua_pushlightuserdata(host.L, &statement);
 	rc = lua_host_call_txn(host.L, 2, &err);
 	if (rc < 0) {
-		host.out_len = 0;
-		lua_host_printf("Error: %s\n", err.text);
+		host.out_len = 0; /* and an error is told however short messages must be */
+		out_append("Error: ", 7);
+		out_append(err.text, strlen(err.text));
+		out_append("\n", 1);
 	} else if (host.changed || (statement && line[strspn(line, " \t\r\n")] != '\0')) {
 		lua_delta_add(line);
 	}
+	if (!host.interrupted)
+		lua_host_resume();
 	host.to_buffer = false;
 	free(host.said);
 	host.said = NULL;

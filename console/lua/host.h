@@ -41,6 +41,12 @@ void lua_host_strict(bool on);
 char *lua_host_command(const char *line, size_t *len);
 
 /*
+ * The Lua that runs fails with an error before its next instruction, and so does all that begins later, but
+ * for exit callbacks, until this is called again. In a signal handler, on the thread that runs Lua.
+ */
+void lua_host_interrupt(void);
+
+/*
  * maintenance() and the callbacks added, each a transaction of its own, so that one that fails
  * undoes only what it did; errors are logged at most each 61 s. Also delivers what getAddressInfo
  * found.

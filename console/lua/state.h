@@ -3,6 +3,8 @@
 #ifndef CONSOLE_LUA_STATE_H
 #define CONSOLE_LUA_STATE_H
 
+#include <signal.h>
+
 #include "console/lua/rows.h"
 
 struct host {
@@ -14,6 +16,7 @@ struct host {
 	bool key_given; /* the command line gave the console a key before the file ran */
 	bool changed;   /* a row with side effects was called since the command began */
 	bool wants_exit;
+	volatile sig_atomic_t interrupted;
 	struct txn *txn; /* of the Lua that runs; NULL: none runs */
 	char *out;       /* octets of output, not terminated */
 	size_t out_len, out_cap;
@@ -38,6 +41,9 @@ int lua_host_call_txn(lua_State *L, int n_args, struct err *err);
 
 /* Ends a transaction: commits and runs what was deferred, or drops both. Takes txn. */
 int lua_host_end_txn(struct txn *txn, bool commit, struct err *err);
+
+/* What runs from now on is not interrupted, unless a signal comes again. */
+void lua_host_resume(void);
 
 /* A line of output that a command's result does not take the place of, other than what it shows. */
 void lua_host_say(const char *line);
