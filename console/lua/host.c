@@ -292,7 +292,8 @@ void lua_host_say(const char *line)
 {
 	size_t had = host.said ? strlen(host.said) : 0, len = strlen(line);
 
-	lua_host_printf("%s\n", line);
+	lua_host_write(line, len);
+	lua_host_write("\n", 1);
 	host.said = mem_realloc(host.said, had + len + 2, 1);
 	memcpy(host.said + had, line, len);
 	memcpy(host.said + had + len, "\n", 2);
