@@ -54,6 +54,7 @@ int lua_on_error(lua_State *L);
 /* console/lua/compat.c: what Lua 5.1 and LuaJIT had and 5.4 has not. */
 void lua_compat_register(lua_State *L);
 void lua_compat_bit_register(lua_State *L); /* console/lua/compat_bit.c */
+void lua_compat_ffi_register(lua_State *L); /* console/lua/compat_ffi.c */
 
 /* console/lua/compat_format.c: numbers as text the way Lua 5.1 wrote them. */
 void lua_compat_format_register(lua_State *L);
