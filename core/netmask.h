@@ -1,7 +1,7 @@
 /*
  * Netmasks, and tables of them looked up by longest prefix in time that does not depend on their
  * number: a hash probe for each prefix length that is possible for the address, of which there are
- * one or two in practice (core/netmask_table.c says how). 18 octets a prefix, adding is constant time.
+ * one or two in practice (core/netmask_index.c says how). 18 octets a prefix, adding is constant time.
  */
 #ifndef CORE_NETMASK_H
 #define CORE_NETMASK_H
