@@ -4,6 +4,7 @@
 
 #include "console/lua/rows.h"
 #include "console/lua/registry.h"
+#include "core/tls/ipcipher.h"
 
 void lua_push_address(lua_State *L, const struct addr *a)
 {
@@ -177,6 +178,33 @@ static int truncate_bits(lua_State *L)
 	return 0;
 }
 
+static int with_key(lua_State *L,
+		    int (*crypt)(const uint8_t key[static IPCIPHER_KEY], struct addr *a))
+{
+	struct addr a = *check(L, 1);
+	const char *key;
+	size_t len;
+
+	lua_arg_string(L, 2, "key");
+	key = lua_tolstring(L, 2, &len);
+	if (len != IPCIPHER_KEY)
+		return lua_fail(L, "key must have %d octets, got %d", IPCIPHER_KEY, (int)len);
+	if (crypt((const uint8_t *)key, &a) < 0)
+		return lua_fail(L, "the cipher failed");
+	lua_push_address(L, &a);
+	return 1;
+}
+
+static int ip_encrypt(lua_State *L)
+{
+	return with_key(L, ipcipher_encrypt);
+}
+
+static int ip_decrypt(lua_State *L)
+{
+	return with_key(L, ipcipher_decrypt);
+}
+
 static int equal(lua_State *L)
 {
 	const struct addr *a = lua_object_test(L, 1, &lua_address);
@@ -216,6 +244,9 @@ static const struct lua_method methods[] = {
 	READS("isMappedIPv4", is_mapped_ipv4, "", "whether it is an IPv4 address mapped into IPv6"),
 	READS("mapToIPv4", map_to_ipv4, "", "the IPv4 address in it"),
 	READS("truncate", truncate_bits, "bits", "clears the bits after the first, and the port"),
+	READS("ipencrypt", ip_encrypt, "key",
+	      "another address for it under a key of 16 octets: ipcrypt, or AES-128 for IPv6"),
+	READS("ipdecrypt", ip_decrypt, "key", "the address that ipencrypt made into this one"),
 	METHODS_END,
 };
 
