@@ -195,8 +195,12 @@ static int get_muted(lua_State *L)
 static int set_muted(lua_State *L)
 {
 	struct frontend *f = check_frontend(L, 1);
+	bool on = lua_arg_bool(L, 2, "muted");
 
-	atomic_store_explicit(&f->muted, lua_arg_bool(L, 2, "muted"), memory_order_relaxed);
+	if (on && f->proto != PROTO_UDP)
+		lua_warn(L, "only a UDP listener can be muted: this one goes on answering");
+	else
+		atomic_store_explicit(&f->muted, on, memory_order_relaxed);
 	return 0;
 }
 

@@ -98,7 +98,9 @@ class Muted(TestCase):
         self.assertTrue(clients.silent(d.port, "a.example."))  # from the server
         self.assertTrue(clients.silent(d.port, "a.example."))  # from the cache
         self.assertEqual((d.stat("queries"), d.stat("cache-hits"), d.stat("responses")), (2, 1, 2))
-        self.assertTrue(clients.tcp(d.port, "a.example.").answer)  # another listener
+        self.assertIn("only a UDP listener can be muted", d.console("getBind(1).muted = true"))
+        self.assertEqual(d.lua("getBind(1).muted"), "false")
+        self.assertTrue(clients.tcp(d.port, "a.example.").answer)
         d.console("getBind(0).muted = false")
         self.assertTrue(clients.udp(d.port, "a.example.").answer)
 
