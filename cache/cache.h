@@ -108,11 +108,11 @@ void cache_insert(struct cache *c, unsigned worker, const struct cache_key *key,
 
 /*
  * Worker's housekeeping when it is idle: removes expired entries of the shards it owns (worker,
- * worker + n_workers, …) while more than keep are in the cache; returns how many. keep 0: all
- * expired.
+ * worker + n_workers, …) while more than keep are in the cache, at most max (over 0), at some 80 ns
+ * each; returns how many. Fewer than max: that was the end of this cleaning. keep 0: all expired.
  */
 size_t cache_clean(struct cache *c, unsigned worker, unsigned n_workers, uint32_t now_s,
-		   size_t keep);
+		   size_t keep, size_t max);
 
 /* What follows is for the control thread and takes the shards' locks one after another. */
 size_t cache_expunge(struct cache *c, size_t keep); /* also valid ones; returns removed */

@@ -170,6 +170,7 @@ struct cache_worker {
 	_Atomic uint64_t hits, misses, deferred_inserts, deferred_lookups, lookup_collisions,
 		insert_collisions, ttl_too_shorts, cleanups, evictions, inserts;
 	uint32_t turn;      /* of shuffled answers */
+	uint32_t clean_round, clean_bucket; /* where an interrupted cleaning goes on */
 	uint64_t scratch[]; /* scratch_words of the entry, then the TTL offsets */
 };
 

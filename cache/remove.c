@@ -12,22 +12,32 @@
 typedef size_t bucket_fn(struct cache *c, struct shard *sh, struct bucket *b, size_t budget,
 			 const void *ctx);
 
+static size_t each_bucket_from(struct cache *c, struct shard *sh, uint32_t *from, size_t budget,
+			       bucket_fn *fn, const void *ctx)
+{
+	size_t removed = 0;
+	uint32_t i = *from;
+
+	while (i < sh->n_buckets && removed < budget) {
+		uint32_t left = sh->n_buckets - i;
+		uint32_t end = i + (left < BUCKETS_AT_ONCE ? left : BUCKETS_AT_ONCE);
+
+		pthread_mutex_lock(&sh->lock);
+		for (; i < end && removed < budget; i++)
+			removed +=
+				fn(c, sh, &c->buckets[sh->first_bucket + i], budget - removed, ctx);
+		pthread_mutex_unlock(&sh->lock);
+	}
+	*from = i;
+	return removed;
+}
+
 static size_t each_bucket(struct cache *c, struct shard *sh, size_t budget, bucket_fn *fn,
 			  const void *ctx)
 {
-	size_t removed = 0;
+	uint32_t from = 0;
 
-	for (uint32_t i = 0; i < sh->n_buckets && removed < budget; i += BUCKETS_AT_ONCE) {
-		uint32_t end =
-			i + BUCKETS_AT_ONCE < sh->n_buckets ? i + BUCKETS_AT_ONCE : sh->n_buckets;
-
-		pthread_mutex_lock(&sh->lock);
-		for (uint32_t k = i; k < end && removed < budget; k++)
-			removed +=
-				fn(c, sh, &c->buckets[sh->first_bucket + k], budget - removed, ctx);
-		pthread_mutex_unlock(&sh->lock);
-	}
-	return removed;
+	return each_bucket_from(c, sh, &from, budget, fn, ctx);
 }
 
 static size_t remove_expired(struct cache *c, struct shard *sh, struct bucket *b, size_t budget,
@@ -103,16 +113,36 @@ static size_t above(const struct cache *c, size_t keep)
 	return n > keep ? n - keep : 0;
 }
 
-size_t cache_clean(struct cache *c, unsigned worker, unsigned n_workers, uint32_t now_s,
-		   size_t keep)
+static size_t clean_shard(struct cache *c, struct cache_worker *w, struct shard *sh, uint32_t now_s,
+			  size_t keep, size_t max)
 {
-	size_t removed = 0;
+	size_t budget = above(c, keep), removed;
 
-	for (uint32_t i = worker; i < c->n_shards; i += n_workers)
-		removed += each_bucket(c, &c->shards[i], above(c, keep), remove_expired, &now_s);
+	if (budget > max)
+		budget = max;
+	removed = each_bucket_from(c, sh, &w->clean_bucket, budget, remove_expired, &now_s);
+	/* the last bucket may hold more */
+	w->clean_bucket = removed == max ? w->clean_bucket - 1 : 0;
+	return removed;
+}
+
+size_t cache_clean(struct cache *c, unsigned worker, unsigned n_workers, uint32_t now_s,
+		   size_t keep, size_t max)
+{
+	struct cache_worker *w = worker_block(c, worker);
+	size_t removed = 0;
+	uint32_t i;
+
+	while ((i = worker + w->clean_round * n_workers) < c->n_shards) {
+		removed += clean_shard(c, w, &c->shards[i], now_s, keep, max - removed);
+		if (removed == max)
+			return removed;
+		w->clean_round++;
+	}
+	w->clean_round = 0;
 	/* all workers together clean once */
 	if (worker == 0)
-		counter_inc(&worker_block(c, worker)->cleanups);
+		counter_inc(&w->cleanups);
 	return removed;
 }
 

@@ -200,7 +200,8 @@ static void expired_entries_are_cleaned(void **state)
 
 		fill_three_kinds(c);
 		for (unsigned worker = 0; worker < 3; worker++)
-			removed += cache_clean(c, worker, 3, cleanings[i].now_s, cleanings[i].keep);
+			removed += cache_clean(c, worker, 3, cleanings[i].now_s, cleanings[i].keep,
+					       SIZE_MAX);
 		cache_stats(c, &stats);
 		if (cache_size(c) != cleanings[i].left || removed != 1500 - cleanings[i].left)
 			fail_msg("%s: %zu left", cleanings[i].label, cache_size(c));
@@ -208,6 +209,22 @@ static void expired_entries_are_cleaned(void **state)
 		assert_int_equal(stats.evictions, 0);
 		cache_unref(c);
 	}
+}
+
+static void cleaning_goes_in_steps(void **state)
+{
+	struct cache *c = new_lasting_cache();
+	struct cache_stats stats;
+
+	fill_three_kinds(c);
+	for (size_t left = 500; left >= 200; left -= 200) {
+		assert_int_equal(cache_clean(c, 0, 1, T0 + 10, 0, 200), 200);
+		assert_int_equal(cache_size(c), 1000 + left - 200);
+	}
+	assert_int_equal(cache_clean(c, 0, 1, T0 + 10, 0, 200), 100);
+	cache_stats(c, &stats);
+	assert_int_equal(stats.cleanup_count, 1);
+	cache_unref(c);
 }
 
 static void expired_entries_are_purged(void **state)
@@ -252,6 +269,7 @@ int main(void)
 		cmocka_unit_test(names_are_expunged),
 		cmocka_unit_test(expunging_keeps_the_number_asked_for),
 		cmocka_unit_test(expired_entries_are_cleaned),
+		cmocka_unit_test(cleaning_goes_in_steps),
 		cmocka_unit_test(expired_entries_are_purged),
 		cmocka_unit_test(times_may_wrap),
 	};

@@ -122,7 +122,7 @@ static void *write_names(void *arg)
 		if (i % 64 == 0)
 			atomic_fetch_add_explicit(&race->now_s, 1, memory_order_relaxed);
 		if (i % 1024 == 0)
-			cache_clean(race->c, r->worker, WRITERS, now_s, 0);
+			cache_clean(race->c, r->worker, WRITERS, now_s, 0, SIZE_MAX);
 	}
 	atomic_fetch_sub(&race->writers_left, 1);
 	return NULL;

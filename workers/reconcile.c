@@ -27,10 +27,20 @@ static bool is_first_with_cache(const struct pools *pools, unsigned i)
 	return pools->list[i]->cache != NULL;
 }
 
-static void start_clean_timer(struct worker *w)
-{
-	uint64_t delay_us = w->settings->cache_cleaning_delay_s * UINT64_C(1000000);
+/*
+ * Entries removed in one turn, some 0.2 ms, and the pause until the next such turn. A million that
+ * expire together took 80 ms at once, and every query that came in that time waited.
+ */
+#define CLEAN_MAX      2048
+#define CLEAN_PAUSE_US 1000
 
+static uint64_t cleaning_delay_us(const struct worker *w)
+{
+	return w->settings->cache_cleaning_delay_s * UINT64_C(1000000);
+}
+
+static void start_clean_timer(struct worker *w, uint64_t delay_us)
+{
 	timer_start(timers_queue(&w->timers, delay_us), &w->clean_timer, w->now_us);
 }
 
@@ -38,26 +48,32 @@ static void clean_caches(struct timer *timer, void *ctx)
 {
 	struct worker *w = ctx;
 	const struct pools *pools = w->t->pools;
+	unsigned i = w->clean_pool;
+	size_t max = CLEAN_MAX;
 
-	for (unsigned i = 0; i < pools->n_list; i++) {
+	for (; i < pools->n_list; i++) {
 		struct cache *c = pools->list[i]->cache;
 		uint64_t keep_percent = 100 - w->settings->cache_cleaning_percent;
 
 		if (!is_first_with_cache(pools, i) || is_needed_stale(pools, c))
 			continue;
-		cache_clean(c, w->id, w->n_workers, w->now_s,
-			    cache_options(c)->max_entries * keep_percent / 100);
+		max -= cache_clean(c, w->id, w->n_workers, w->now_s,
+				   cache_options(c)->max_entries * keep_percent / 100, max);
+		if (max == 0)
+			break;
 	}
-	start_clean_timer(w);
+	w->clean_pool = max > 0 ? 0 : i;
+	start_clean_timer(w, max > 0 ? cleaning_delay_us(w) : CLEAN_PAUSE_US);
 }
 
 static void follow_cleaning_delay(struct worker *w)
 {
-	uint64_t delay_us = w->settings->cache_cleaning_delay_s * UINT64_C(1000000);
+	const struct timer_queue *now = w->clean_timer.queue;
+	uint64_t delay_us = cleaning_delay_us(w);
 
 	w->clean_timer.fire = clean_caches;
-	if (!timer_is_running(&w->clean_timer) || w->clean_timer.queue->delay_us != delay_us)
-		start_clean_timer(w);
+	if (now == NULL || (now->delay_us != delay_us && now->delay_us != CLEAN_PAUSE_US))
+		start_clean_timer(w, delay_us);
 }
 
 void worker_reconcile(struct worker *w)

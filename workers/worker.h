@@ -59,6 +59,7 @@ struct worker {
 	struct streams *streams;       /* clients' connections, see workers/stream_clients.c */
 	struct source inbox_source;
 	struct timer clean_timer;
+	unsigned clean_pool;           /* where a cleaning that was interrupted goes on */
 	unsigned n_workers;
 	unsigned received;             /* datagrams of this turn: whether it was busy */
 	bool serving;                  /* listeners are in the epoll set */

@@ -158,7 +158,7 @@ static void fuzz_orders(const uint8_t *data, size_t len)
 		else if (order == 12)
 			now_s += p[1] % 8;
 		else if (order == 13)
-			cache_clean(c, 0, 1, now_s, p[1] % 8);
+			cache_clean(c, 0, 1, now_s, p[1] % 8, 1u + p[1] / 8);
 		else if (order == 14)
 			cache_purge_expired(c, p[1] % 8, now_s);
 		else if (order == 15)
