@@ -119,6 +119,15 @@ bool netmask_table_remove(struct netmask_table *t, const struct netmask *nm)
 	return true;
 }
 
+bool netmask_table_holds(const struct netmask_table *t, const struct netmask *nm)
+{
+	struct key k;
+	unsigned bits;
+	enum kind kind = kind_of(nm, &k, &bits);
+
+	return netmask_index_find(t, kind, k, bits) != UINT32_MAX;
+}
+
 size_t netmask_table_len(const struct netmask_table *t)
 {
 	return t->len;

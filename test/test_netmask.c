@@ -199,6 +199,13 @@ static void compare(const struct netmask_table *t, const char *when)
 		if (!netmask_equal(nm, &model.nm[i]) || value != model.value[i])
 			fail_msg("%s: the %zu-th netmask is not the %zu-th added", when, i, i);
 	}
+	for (unsigned i = 0; i < 500; i++) {
+		struct netmask nm = i < model.len && i % 2 ? model.nm[i] : random_netmask();
+		char text[NETMASK_TEXT_MAX];
+
+		if (netmask_table_holds(t, &nm) != (model_find(&nm) < model.len))
+			fail_msg("%s: whether %s is there", when, netmask_text(&nm, text));
+	}
 	for (unsigned i = 0; i < 1500; i++) {
 		struct addr a = random_address((unsigned)rand() % 3);
 		char text[ADDR_TEXT_MAX];
@@ -243,10 +250,12 @@ static void table_agrees_with_a_plain_walk(void **state)
 	netmask_table_free(copy);
 }
 
-/* The sizes around which a table changes from comparing one by one to its hash, shortest and longest included. */
+/* The sizes around which a table changes from comparing one by one to its hash, shortest and
+ * longest included. */
 static void small_tables_agree_with_a_plain_walk(void **state)
 {
-	static const char *const ends[] = {"0.0.0.0/0", "::/0", "2001:db8:1:2::/64", "192.0.2.1/32"};
+	static const char *const ends[] = {"0.0.0.0/0", "::/0", "2001:db8:1:2::/64",
+					   "192.0.2.1/32"};
 
 	(void)state;
 	srand(2);
