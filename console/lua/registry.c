@@ -22,6 +22,9 @@ const struct lua_file lua_files[] = {
 	{"network", resolve_functions, NULL},
 	{"names", name_functions, NULL},
 	{"addresses", address_functions, NULL},
+	{"netmasks", netmask_functions, NULL},
+	{"netmasks", netmask_group_functions, NULL},
+	{"limits", limiter_functions, NULL},
 	{"options", option_functions, NULL},
 	{"misc", misc_functions, NULL},
 	{"constants", NULL, lua_constants_setup},
@@ -43,5 +46,6 @@ const struct lua_option_list lua_option_lists[] = {
 
 const struct lua_object *const lua_objects[] = {
 	&lua_server,  &lua_pool, &lua_policy, &lua_cache, &lua_client_state,
-	&lua_address, &lua_name, &lua_header, NULL,
+	&lua_address, &lua_name, &lua_header, &lua_netmask, &lua_netmask_group,
+	&lua_limiter, NULL,
 };

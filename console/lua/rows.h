@@ -125,6 +125,13 @@ size_t lua_arg_name(lua_State *L, int i, const char *what, uint8_t *out);
 void lua_arg_address(lua_State *L, int i, const char *what, uint16_t default_port,
 		     struct addr *out);
 
+/*
+ * A netmask as its text, a Netmask, or a ComboAddress, which is one host; false with err set when
+ * it is none of them. Raises nothing. A Netmask object is a struct netmask.
+ */
+struct netmask;
+bool lua_read_netmask(lua_State *L, int i, struct netmask *out, struct err *err);
+
 /* Whether the argument was left out or is nil. */
 static inline bool lua_arg_missing(lua_State *L, int i)
 {
@@ -186,7 +193,7 @@ extern const struct lua_option_list lua_option_lists[];
 
 /* The objects, each in its file. */
 extern const struct lua_object lua_server, lua_pool, lua_policy, lua_cache, lua_client_state,
-	lua_address, lua_name, lua_header;
+	lua_address, lua_name, lua_header, lua_netmask, lua_netmask_group, lua_limiter;
 
 /* Pushes objects. The server and the cache get a reference of their own. */
 void lua_push_server(lua_State *L, struct server *s);
