@@ -142,7 +142,12 @@ static int start_workers(unsigned n, struct err *err)
 	if (rc < 0)
 		return rc;
 	mail_source = (struct control_source){mail_ready, workers_mail_fd()};
-	return control_watch(&mail_source, EPOLLIN);
+	rc = control_watch(&mail_source, EPOLLIN);
+	if (rc < 0) {
+		workers_stop();
+		err_set(err, "the workers' mail can't be waited for: %s", strerror(-rc));
+	}
+	return rc;
 }
 
 static void serve(const struct options *o)
