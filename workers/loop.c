@@ -97,6 +97,7 @@ static void wait_events(struct worker *w)
 		turn->n = epoll_wait(w->epoll_fd, turn->ev, EVENTS_MAX, timeout_ms);
 		rcu_wake();
 	}
+	turn->at = 0; /* from here on worker_unwatch takes out of this batch, when tables change too */
 }
 
 static void look_at_tables(struct worker *w)
@@ -119,7 +120,7 @@ static void turn_once(struct worker *w)
 	w->now_us = clock_mono_us();
 	w->now_s = (uint32_t)(w->now_us / 1000000);
 	look_at_tables(w);
-	for (turn->at = 0; turn->at < turn->n;) {
+	while (turn->at < turn->n) {
 		struct epoll_event *ev = &turn->ev[turn->at++];
 		struct source *s = ev->data.ptr;
 

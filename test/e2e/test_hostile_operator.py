@@ -2,6 +2,7 @@
 """What an operator can do wrong: Lua that never ends, too much output, the end at any moment, changes in a storm."""
 import random
 import signal
+import socket
 import threading
 import time
 import unittest
@@ -197,6 +198,31 @@ class Storm(TestCase):
         s = d.stats()
         self.assertEqual((s["queries"], s["downstream-timeouts"], s["no-policy"]), (s["responses"], 0, 0))
         self.assertEqual(s["queries"], s["cache-hits"] + sum(1 for f in (server, other) for _ in f.queries))
+
+    def test_servers_removed_while_their_checks_end(self):
+        """A check's last event and the removal of its server come in one turn of a worker."""
+        listener = self.use(socket.create_server(("127.0.0.1", 0), backlog=500))
+        threading.Thread(target=self.accept_and_close, args=(listener,), daemon=True).start()
+        d = self.daemon("setWorkers(1)")
+        add = f'newServer({{address="127.0.0.1:{listener.getsockname()[1]}", tls="openssl"}})'
+        remove = "for _, s in ipairs(getServers()) do rmServer(s) end"
+        with Session(d.console_port) as s:
+            for i in range(300):
+                batch = [" ".join([add] * 10)] + ["1"] * (i % 30) + [remove]
+                s.s.sendall(b"".join(s.seal(line) for line in batch))
+                for line in batch:
+                    self.assertIsNotNone(s.receive(), line)
+        self.assertEqual(d.rows("showServers()")[-1][0], "All")
+
+    @staticmethod
+    def accept_and_close(listener):
+        while True:
+            try:
+                c, _ = listener.accept()
+            except OSError:
+                return
+            c.recv(1)
+            c.close()
 
 
 if __name__ == "__main__":
