@@ -115,6 +115,8 @@ static size_t out_max(void)
 static void stop_running(lua_State *L, lua_Debug *where)
 {
 	(void)where;
+	if (host.calls == 0)
+		return; /* nobody would catch it: our own work on the state, which ends soon */
 	if (host.interrupted)
 		luaL_error(L, "interrupted: the program ends");
 	luaL_error(L, "more output than the %I octets that setConsoleOutputMaxMsgSize allows",
@@ -189,10 +191,14 @@ void lua_host_printf(const char *fmt, ...)
 int lua_host_call(lua_State *L, int n_args, int n_results, struct err *err)
 {
 	int at = lua_gettop(L) - n_args;
+	int rc;
 
 	lua_pushcfunction(L, lua_on_error);
 	lua_insert(L, at);
-	if (lua_pcall(L, n_args, n_results, at) == LUA_OK) {
+	host.calls++;
+	rc = lua_pcall(L, n_args, n_results, at);
+	host.calls--;
+	if (rc == LUA_OK) {
 		lua_remove(L, at);
 		return 0;
 	}

@@ -17,6 +17,7 @@ struct host {
 	bool changed;   /* a row with side effects was called since the command began */
 	bool wants_exit;
 	volatile sig_atomic_t interrupted;
+	unsigned calls; /* of lua_host_call, one in another */
 	struct txn *txn; /* of the Lua that runs; NULL: none runs */
 	char *out;       /* octets of output, not terminated */
 	size_t out_len, out_cap;

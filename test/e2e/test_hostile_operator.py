@@ -117,6 +117,14 @@ class Signals(TestCase):
                 time.sleep(delay)
                 self.stop_now(d)
 
+    def test_first_moments(self):
+        for i in range(25):
+            with self.subTest(i):
+                d = self.daemon('for i = 1, 200 do newServer("127.0.0.1:"..i) end', start=False)
+                wait_for(lambda: self.is_catching(d), every=0)
+                time.sleep(0.0005 * i)
+                self.stop_now(d)
+
     @staticmethod
     def is_catching(d):
         """Whether it has a handler by now: before that SIGTERM ends it as it ends every process."""
