@@ -1,0 +1,82 @@
+/*
+ * Sets of domain names, looked up by suffix: is this name one of them, or below one of them? What that
+ * costs depends on the labels of the name asked for, not on the number of names: a hash probe for each
+ * of its suffixes that has as many labels as some name of the set (core/dns/suffix.c says how).
+ * Letter case counts for nothing; the root has every name below it. Some 29 octets a name of 16 octets.
+ *
+ * Names are in wire format, valid and uncompressed, as core/dns/name.h reads them; len is their length.
+ */
+#ifndef CORE_DNS_SUFFIX_H
+#define CORE_DNS_SUFFIX_H
+
+#include "core/dns/name.h"
+
+/* A set of names each with a value. Frozen once published. */
+struct suffix_table;
+
+#define SUFFIX_NONE UINT32_MAX
+
+/* Labels of the longest name, 127, and the root. */
+#define SUFFIX_DEPTHS (DNS_NAME_MAX / 2 + 1)
+
+struct suffix_table *suffix_table_new(void);
+void suffix_table_free(struct suffix_table *t);
+struct suffix_table *suffix_table_clone(const struct suffix_table *t);
+
+/*
+ * Adds, or replaces the value of a name that is there and keeps its spelling. value < SUFFIX_NONE. 0, or
+ * -ENOSPC when all names together would take more than 4 GiB. Control thread; not while readers see the
+ * table.
+ */
+int suffix_table_add(struct suffix_table *t, const uint8_t *name, size_t len, uint32_t value);
+
+/* True when exactly that name was there. Control thread; not while readers see the table. */
+bool suffix_table_remove(struct suffix_table *t, const uint8_t *name, size_t len);
+
+/* The value of the longest suffix of name that is in the set, or SUFFIX_NONE. Any reader. */
+uint32_t suffix_table_lookup(const struct suffix_table *t, const uint8_t *name, size_t len);
+
+/* The value of exactly that name, or SUFFIX_NONE. Any reader. */
+uint32_t suffix_table_exact(const struct suffix_table *t, const uint8_t *name, size_t len);
+
+/*
+ * All suffixes of a name that are in a set, from the longest to the shortest. The hashes of all are
+ * made first, in one pass over the labels, so that memory is under way before it is needed. On the
+ * caller's stack; the fields are for suffix.c.
+ */
+struct suffix_walk {
+	const struct suffix_table *table;
+	const uint8_t *name;
+	size_t len;
+	unsigned labels;
+	unsigned left; /* depths not tried yet: the next one is left - 1 */
+	uint8_t start[SUFFIX_DEPTHS]; /* where each label begins, the root last */
+	uint64_t hash[SUFFIX_DEPTHS]; /* by depth: the labels of a suffix without the root */
+};
+
+/* An entry met on a walk. */
+struct suffix_match {
+	const uint8_t *name; /* as it was added; lent while the table is not changed */
+	size_t len;
+	uint32_t value;
+};
+
+/* name stays in place for the walk. Any reader. */
+void suffix_walk_start(struct suffix_walk *w, const struct suffix_table *t, const uint8_t *name,
+		       size_t len);
+
+/* The next shorter suffix that is in the set; false when there is none. */
+bool suffix_walk_next(struct suffix_walk *w, struct suffix_match *match);
+
+size_t suffix_table_len(const struct suffix_table *t);
+
+/*
+ * All names in the order they were added: *at is 0 to begin with, and moved. False at the end. Names are
+ * of unequal length and lie end to end, hence no access by number.
+ */
+bool suffix_table_next(const struct suffix_table *t, size_t *at, struct suffix_match *entry);
+
+/* Octets of memory in all. */
+size_t suffix_table_memory(const struct suffix_table *t);
+
+#endif
