@@ -30,7 +30,9 @@ size_t lua_arg_name(lua_State *L, int i, const char *what, uint8_t *out)
 		memcpy(out, box->wire, box->len);
 		return box->len;
 	}
-	len = name_parse(lua_arg_string(L, i, what), out, &err);
+	if (!lua_isstring(L, i))
+		lua_fail(L, "%s must be a DNSName or a string, got %s", what, lua_value_text(L, i));
+	len = name_parse(lua_tostring(L, i), out, &err);
 	if (len < 0)
 		lua_host_raise(L, &err);
 	return (size_t)len;

@@ -21,6 +21,8 @@ const struct lua_file lua_files[] = {
 	{"network", net_functions, NULL},
 	{"network", resolve_functions, NULL},
 	{"names", name_functions, NULL},
+	{"names", suffix_functions, NULL},
+	{"names", name_set_functions, NULL},
 	{"addresses", address_functions, NULL},
 	{"netmasks", netmask_functions, NULL},
 	{"netmasks", netmask_group_functions, NULL},
@@ -46,6 +48,6 @@ const struct lua_option_list lua_option_lists[] = {
 
 const struct lua_object *const lua_objects[] = {
 	&lua_server,  &lua_pool, &lua_policy, &lua_cache, &lua_client_state,
-	&lua_address, &lua_name, &lua_header, &lua_netmask, &lua_netmask_group,
-	&lua_limiter, NULL,
+	&lua_address, &lua_name, &lua_suffixes, &lua_name_set, &lua_header, &lua_netmask,
+	&lua_netmask_group, &lua_limiter, NULL,
 };

@@ -7,10 +7,10 @@
 extern const struct lua_function acl_functions[], address_functions[], cache_functions[],
 	callback_functions[], console_functions[], help_functions[], limiter_functions[],
 	listen_functions[], log_functions[], metric_functions[], misc_functions[], name_functions[],
-	net_functions[], netmask_functions[], netmask_group_functions[], option_functions[],
-	pool_functions[], resolve_functions[], server_functions[], setting_functions[],
-	setting_other_functions[], show_functions[], show_latency_functions[], show_tcp_functions[],
-	stats_functions[];
+	name_set_functions[], net_functions[], netmask_functions[], netmask_group_functions[],
+	option_functions[], pool_functions[], resolve_functions[], server_functions[],
+	setting_functions[], setting_other_functions[], show_functions[], show_latency_functions[],
+	show_tcp_functions[], stats_functions[], suffix_functions[];
 
 extern const struct lua_option declare_options[], listen_options[], move_options[],
 	packet_cache_options[], server_options[], show_servers_options[], structured_options[];
