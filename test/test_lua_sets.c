@@ -161,6 +161,26 @@ static void large_sets_come_and_go(void **state)
 	check_says("large sets", config, "");
 }
 
+/* What a finalizer that runs after the set's own meets. */
+static void collected_sets_are_refused(void **state)
+{
+	static const struct line lines[] = {
+		{"suffixes", "getmetatable(smn).__gc(smn) smn:check('a')",
+		 "Error: console:1: check: this SuffixMatchNode was collected already\n"},
+		{"their text", "tostring(smn)",
+		 "Error: this SuffixMatchNode was collected already\n"},
+		{"collected twice", "getmetatable(smn).__gc(smn)", ""},
+		{"a set", "getmetatable(set).__gc(set) set:add('a')",
+		 "Error: console:1: add: this DNSNameSet was collected already\n"},
+		{"cleared", "set:clear()",
+		 "Error: console:1: clear: this DNSNameSet was collected already\n"},
+		{"a set twice", "getmetatable(set).__gc(set)", ""},
+	};
+
+	(void)state;
+	check_lines("smn, set = newSuffixMatchNode(), newDNSNameSet()", lines, ARRAY_LEN(lines));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +188,7 @@ int main(void)
 		cmocka_unit_test(bad_suffixes_are_refused),
 		cmocka_unit_test(name_sets_know_exact_names),
 		cmocka_unit_test(large_sets_come_and_go),
+		cmocka_unit_test(collected_sets_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, lua_fixture_setup, NULL);

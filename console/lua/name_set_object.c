@@ -7,9 +7,14 @@ struct set_box {
 	struct suffix_table *table;
 };
 
+/* A finalizer of Lua may still hold a set that was collected just before. */
 static struct set_box *check(lua_State *L, int i)
 {
-	return lua_object_check(L, i, &lua_name_set);
+	struct set_box *box = lua_object_check(L, i, &lua_name_set);
+
+	if (!box->table)
+		lua_fail(L, "this DNSNameSet was collected already");
+	return box;
 }
 
 static int new_set(lua_State *L)
@@ -100,7 +105,7 @@ static int to_string(lua_State *L)
 
 static int gc(lua_State *L)
 {
-	struct set_box *box = check(L, 1);
+	struct set_box *box = lua_object_check(L, 1, &lua_name_set);
 
 	suffix_table_free(box->table);
 	box->table = NULL;

@@ -7,10 +7,13 @@ struct suffix_box {
 	struct suffix_table *table;
 };
 
+/* A finalizer of Lua may still hold a set that was collected just before. */
 static struct suffix_table *check(lua_State *L, int i)
 {
 	const struct suffix_box *box = lua_object_check(L, i, &lua_suffixes);
 
+	if (!box->table)
+		lua_fail(L, "this SuffixMatchNode was collected already");
 	return box->table;
 }
 
