@@ -490,6 +490,28 @@ static void metrics_are_declared_and_moved(void **state)
 	unconfigure();
 }
 
+/* What a finalizer that runs after the object's own meets. */
+static void collected_objects_are_refused(void **state)
+{
+	static const struct line lines[] = {
+		{"a server", "getmetatable(srv).__gc(srv) srv:getName()",
+		 "Error: console:1: getName: this Server was collected already\n"},
+		{"collected twice", "getmetatable(srv).__gc(srv)", ""},
+		{"a cache", "getmetatable(pc).__gc(pc) pc:isFull()",
+		 "Error: console:1: isFull: this PacketCache was collected already\n"},
+		{"given to a pool", "getPool('').setCache(getPool(''), pc)",
+		 "Error: console:1: setCache: this PacketCache was collected already\n"},
+		{"netmasks", "getmetatable(nmg).__gc(nmg) nmg:match('192.0.2.1')",
+		 "Error: console:1: match: this NetmaskGroup was collected already\n"},
+		{"what is none", "getmetatable(newNMG()).__gc(5)",
+		 "Error: console:1: expected a NetmaskGroup, got 5\n"},
+	};
+
+	(void)state;
+	check_lines("srv = newServer('192.0.2.1') pc = newPacketCache(10) nmg = newNMG()", lines,
+		    ARRAY_LEN(lines));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +523,7 @@ int main(void)
 		cmocka_unit_test(lists_of_clients_are_kept),
 		cmocka_unit_test(names_and_addresses_have_methods),
 		cmocka_unit_test(metrics_are_declared_and_moved),
+		cmocka_unit_test(collected_objects_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, lua_fixture_setup, NULL);

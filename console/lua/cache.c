@@ -179,6 +179,8 @@ struct cache *lua_check_cache(lua_State *L, int i)
 {
 	struct cache **box = lua_object_check(L, i, &lua_cache);
 
+	if (!*box)
+		lua_fail(L, "this PacketCache was collected already");
 	return *box;
 }
 
@@ -327,7 +329,7 @@ static int describe(lua_State *L)
 
 static int collect(lua_State *L)
 {
-	struct cache **box = lua_touserdata(L, 1);
+	struct cache **box = lua_object_check(L, 1, &lua_cache);
 
 	if (*box)
 		cache_unref(*box);

@@ -27,14 +27,19 @@ const struct lua_function netmask_group_functions[] = {
 	{NULL, NULL, 0, NULL, NULL},
 };
 
+/* A finalizer of Lua may still hold a group that was collected just before. */
 static struct group_box *check(lua_State *L, int i)
 {
-	return lua_object_check(L, i, &lua_netmask_group);
+	struct group_box *box = lua_object_check(L, i, &lua_netmask_group);
+
+	if (box->table == NULL)
+		lua_fail(L, "this NetmaskGroup was collected already");
+	return box;
 }
 
 static int gc(lua_State *L)
 {
-	struct group_box *box = check(L, 1);
+	struct group_box *box = lua_object_check(L, 1, &lua_netmask_group);
 
 	netmask_table_free(box->table);
 	box->table = NULL;

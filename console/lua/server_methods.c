@@ -14,10 +14,13 @@ void lua_push_server(lua_State *L, struct server *s)
 	*box = server_ref(s);
 }
 
+/* A finalizer of Lua may still hold a server that was collected just before. */
 struct server *lua_check_server(lua_State *L, int i)
 {
 	struct server **box = lua_object_check(L, i, &lua_server);
 
+	if (!*box)
+		lua_fail(L, "this Server was collected already");
 	return *box;
 }
 
@@ -361,7 +364,7 @@ static int equal(lua_State *L)
 
 static int collect(lua_State *L)
 {
-	struct server **box = lua_touserdata(L, 1);
+	struct server **box = lua_object_check(L, 1, &lua_server);
 
 	if (*box)
 		server_unref(*box);
