@@ -8,8 +8,6 @@ _Atomic(const struct tables *) tables_live;
 
 /* All of the control thread only. */
 static const struct part_ops *owners[PART_COUNT];
-static struct pins *registered[WORKERS_MAX + 1];
-static unsigned n_registered;
 static struct tables **graveyard; /* replaced, and perhaps still pinned */
 static unsigned n_graves;
 
@@ -40,37 +38,24 @@ void tables_free(struct tables *t)
 }
 
 /*
- * The oldest generation that a query in flight may hold. Every generation in the graveyard has seen
- * a grace period after it was replaced, so a worker that had loaded it has entered it by now and
- * says so here, and no other can load it any more.
+ * Every generation in the graveyard has seen a grace period after it was replaced, so a worker that had
+ * loaded it has entered it by now and counts among its holders, and no other can load it any more.
+ * Acquire: what the last holder read it has read.
  */
-static uint64_t oldest_pinned(void)
+static bool is_held(const struct tables *t)
 {
-	uint64_t oldest = UINT64_MAX;
-
-	for (unsigned i = 0; i < n_registered; i++) {
-		uint64_t gen =
-			atomic_load_explicit(&registered[i]->oldest_gen, memory_order_acquire);
-
-		if (gen < oldest)
-			oldest = gen;
-	}
-	return oldest;
+	return atomic_load_explicit(&t->holders, memory_order_acquire) != 0;
 }
 
 unsigned tables_collect(void)
 {
-	uint64_t oldest;
 	unsigned held = 0;
 
-	if (n_graves == 0)
-		return 0;
-	oldest = oldest_pinned();
 	for (unsigned i = 0; i < n_graves; i++) {
-		if (graveyard[i]->gen < oldest)
-			tables_free(graveyard[i]);
-		else
+		if (is_held(graveyard[i]))
 			graveyard[held++] = graveyard[i];
+		else
+			tables_free(graveyard[i]);
 	}
 	n_graves = held;
 	return held;
@@ -101,92 +86,63 @@ void tables_shutdown(void)
 	n_graves = 0;
 }
 
-void pins_register(struct pins *p)
+/* Workers see generations as const; who holds them is the one thing they may say. */
+static _Atomic unsigned *holders_of(const struct tables *t)
 {
-	assert(n_registered < ARRAY_LEN(registered));
-	*p = (struct pins){0};
-	atomic_init(&p->oldest_gen, UINT64_MAX);
-	registered[n_registered++] = p;
-}
-
-void pins_unregister(struct pins *p)
-{
-	for (unsigned i = 0; i < n_registered; i++) {
-		if (registered[i] == p) {
-			registered[i] = registered[--n_registered];
-			return;
-		}
-	}
-}
-
-/*
- * Release: whoever frees what we let go sees that our reads are done. Only on a change, so that
- * the line stays in the control thread's reach without being written each packet.
- */
-static void tell_oldest(struct pins *p, uint64_t gen)
-{
-	if (atomic_load_explicit(&p->oldest_gen, memory_order_relaxed) != gen)
-		atomic_store_explicit(&p->oldest_gen, gen, memory_order_release);
+	return &((struct tables *)t)->holders;
 }
 
 static void pin_release(struct pins *p, struct pin *pin)
 {
+	if (pin->prev != NULL)
+		pin->prev->next = pin->next;
+	if (pin->next != NULL)
+		pin->next->prev = pin->prev;
+	/* Release: whoever frees it sees that our reads are done. */
+	atomic_fetch_sub_explicit(holders_of(pin->t), 1, memory_order_release);
 	if (p->spare == NULL)
 		p->spare = pin;
 	else
 		free(pin);
 }
 
-/*
- * Lets go from the old end what no query holds. The current one stays whatever its count: pin_take
- * counts up without a word to the control thread.
- */
-static void let_go(struct pins *p)
-{
-	while (p->oldest != p->current && p->oldest->n == 0) {
-		struct pin *gone = p->oldest;
-
-		p->oldest = gone->next;
-		pin_release(p, gone);
-	}
-	tell_oldest(p, p->oldest->t->gen);
-}
-
 bool pins_enter(struct pins *p, const struct tables *t)
 {
-	struct pin *pin;
+	struct pin *before = p->current, *pin;
 
 	/* The current generation is held, so its address can't have come back as another one's. */
-	if (likely(p->current != NULL && p->current->t == t))
+	if (likely(before != NULL && before->t == t))
 		return false;
+	/* Relaxed: the grace period that the control thread waits for orders it. */
+	atomic_fetch_add_explicit(holders_of(t), 1, memory_order_relaxed);
 	pin = p->spare != NULL ? p->spare : mem_alloc(sizeof(*pin));
 	p->spare = NULL;
-	*pin = (struct pin){.t = t};
-	if (p->current != NULL)
-		p->current->next = pin;
-	else
-		p->oldest = pin;
+	*pin = (struct pin){.t = t, .prev = before};
 	p->current = pin;
-	let_go(p);
+	if (before == NULL)
+		return true;
+	before->next = pin;
+	if (before->n == 0)
+		pin_release(p, before);
 	return true;
 }
 
 void pin_drop(struct pins *p, struct pin *pin)
 {
 	assert(pin->n > 0);
-	if (--pin->n == 0 && pin == p->oldest && pin != p->current)
-		let_go(p);
+	if (--pin->n == 0 && pin != p->current)
+		pin_release(p, pin);
 }
 
 void pins_fini(struct pins *p)
 {
-	while (p->oldest != NULL) {
-		struct pin *gone = p->oldest;
+	while (p->current != NULL) {
+		struct pin *gone = p->current;
 
-		p->oldest = gone->next;
+		p->current = gone->prev;
+		atomic_fetch_sub_explicit(holders_of(gone->t), 1, memory_order_release);
 		free(gone);
 	}
 	free(p->spare);
-	p->current = p->spare = NULL;
-	tell_oldest(p, UINT64_MAX);
+	p->spare = NULL;
 }

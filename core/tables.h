@@ -5,7 +5,7 @@
  *
  * Lifetime. A worker sees one generation from one rcu_quiet/rcu_rest to the next. A query in flight
  * outlives that, so it pins the generation it began with: a count of its worker's own, no shared
- * line is written. The control thread frees a generation when RCU has passed and no worker pins it.
+ * line is written. The control thread frees a generation when RCU has passed and no worker holds it.
  * Reference counts of parts are plain integers, because only the control thread moves them.
  */
 #ifndef CORE_TABLES_H
@@ -71,7 +71,8 @@ struct part {
 };
 
 struct tables {
-	uint64_t gen; /* 1, 2, 3 … */
+	uint64_t gen;             /* 1, 2, 3 … */
+	_Atomic unsigned holders; /* workers that hold it: once a generation and worker, not a query */
 	union {
 		struct {
 #define X(id, name) const struct name *name;
@@ -109,23 +110,21 @@ void tables_shutdown(void);
 void tables_free(struct tables *t); /* drops its parts' references */
 
 /*
- * One worker's pins. The oldest generation it holds is all that the control thread reads.
+ * One worker's pins: a count of its own for each generation that its queries began with. Whether there
+ * is one at all is what the control thread reads, in the generation's holders, so that a query that
+ * waits long holds its own generation and none of those that came after it.
  */
 struct pin {
-	struct pin *next; /* towards newer generations */
+	struct pin *prev, *next; /* towards older and newer generations */
 	const struct tables *t;
 	uint32_t n; /* queries in flight that began with t */
 };
 
+/* Owner only. Zeroed: holds none. */
 struct pins {
-	struct pin *oldest, *current; /* owner only; current is the last of the list */
+	struct pin *current; /* the newest; held whatever its count, since pin_take tells nobody */
 	struct pin *spare;
-	alignas(CACHE_LINE) _Atomic uint64_t oldest_gen; /* UINT64_MAX: holds none; owner writes */
 };
-
-/* The worker with these pins can be seen by the control thread, and no more. Control thread only. */
-void pins_register(struct pins *p);
-void pins_unregister(struct pins *p);
 
 /*
  * t is what the worker has just loaded: true when it is a generation it had not seen, which is then

@@ -1,6 +1,7 @@
 #include "core/txn.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/mem.h"
 
@@ -20,9 +21,10 @@ static const struct tables *live(void)
 /* A tree that shares every part with t. */
 static struct tables *share(const struct tables *t)
 {
-	struct tables *copy = mem_alloc(sizeof(*copy));
+	struct tables *copy = mem_zalloc(1, sizeof(*copy));
 
-	*copy = *t;
+	copy->gen = t->gen;
+	memcpy(copy->part, t->part, sizeof(copy->part));
 	for (unsigned i = 0; i < PART_COUNT; i++) {
 		if (copy->part[i] != NULL)
 			copy->part[i]->refs++;

@@ -315,7 +315,6 @@ static void tables_change_under_workers(void **state)
 	publish_first();
 	for (unsigned i = 0; i < WORKERS; i++) {
 		workers[i].ctx = (struct policy_ctx){.worker = i, .now_us = 1};
-		pins_register(&workers[i].pins);
 		pthread_create(&workers[i].thread, NULL, worker_main, &workers[i]);
 	}
 	for (unsigned i = 0; i < TRANSACTIONS; i++) {
@@ -331,7 +330,6 @@ static void tables_change_under_workers(void **state)
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < WORKERS; i++) {
 		pthread_join(workers[i].thread, NULL);
-		pins_unregister(&workers[i].pins);
 	}
 
 	for (unsigned i = 0; i < WRONG_COUNT; i++) {

@@ -236,11 +236,10 @@ static void dropped_one_never_happened(void **state)
 static void pinned_generation_keeps_its_parts(void **state)
 {
 	struct txn *txn = txn_begin();
-	struct pins pins;
+	struct pins pins = {0};
 	struct pin *pin;
 	struct err err;
 
-	pins_register(&pins);
 	pins_enter(&pins, rcu_get(tables_live));
 	pin = pin_take(&pins);
 	TXN_EDIT(txn, SETTINGS, settings)->value = 8;
@@ -250,7 +249,6 @@ static void pinned_generation_keeps_its_parts(void **state)
 	pins_enter(&pins, rcu_get(tables_live));
 	assert_int_equal(tables_collect(), 0);
 	pins_fini(&pins);
-	pins_unregister(&pins);
 }
 
 int main(void)

@@ -196,7 +196,6 @@ struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 	w->log = log_queue_new();
 	traffic_register(w->ring);
 	stats_register(&w->stats);
-	pins_register(&w->pins);
 	return w;
 fail:
 	err_set(err, "worker %u: %s", id, strerror(-rc));
@@ -211,7 +210,6 @@ fail:
 
 void worker_free(struct worker *w)
 {
-	pins_unregister(&w->pins);
 	stats_unregister(&w->stats);
 	traffic_unregister(w->ring);
 	traffic_free(w->ring);
