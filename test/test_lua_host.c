@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "console/lua/state.h"
 #include "lua_fixture.h"
 
 static const struct {
@@ -247,6 +248,34 @@ static void delta_has_what_changed_something(void **state)
 	unconfigure();
 }
 
+/* More than is kept: the newest are there, the oldest are not, and the output has an end. */
+static void delta_does_not_grow_for_ever(void **state)
+{
+	enum { TYPED = 15001 };
+	struct err err;
+	unsigned lines = 0;
+	char *out;
+
+	(void)state;
+	if (configure(LUA_DAEMON, base, &err) < 0)
+		fail_msg("%s", err.text);
+	lua_host_runtime();
+	for (unsigned i = 0; i < TYPED; i++) {
+		char line[32];
+
+		snprintf(line, sizeof(line), "command(%u)", i);
+		lua_delta_add(line);
+	}
+	out = lua_host_command("delta()", NULL);
+	for (const char *at = out; (at = strstr(at, "command(")) != NULL; at++)
+		lines++;
+	assert_true(lines >= 5000 && lines <= 10000);
+	assert_non_null(strstr(out, "command(15000)"));
+	assert_null(strstr(out, "command(0)"));
+	free(out);
+	unconfigure();
+}
+
 static void maintenance_and_callbacks_are_transactions(void **state)
 {
 	static const char text[] =
@@ -341,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_failed_command_changes_nothing),
 		cmocka_unit_test(reading_commands_publish_nothing),
 		cmocka_unit_test(delta_has_what_changed_something),
+		cmocka_unit_test(delta_does_not_grow_for_ever),
 		cmocka_unit_test(maintenance_and_callbacks_are_transactions),
 		cmocka_unit_test(shutdown_is_asked_for),
 		cmocka_unit_test(roles_are_told_to_the_configuration),

@@ -139,8 +139,26 @@ static struct {
 	size_t n;
 } typed;
 
+/*
+ * More than an operator types in a process's life; a script that changes something every second would
+ * otherwise fill the memory in time. The older half goes at once, so that adding stays cheap.
+ */
+#define TYPED_MAX 10000
+
+static void forget_older_half(void)
+{
+	size_t half = typed.n / 2;
+
+	for (size_t i = 0; i < half; i++)
+		free(typed.list[i].line);
+	typed.n -= half;
+	memmove(typed.list, typed.list + half, typed.n * sizeof(*typed.list));
+}
+
 void lua_delta_add(const char *line)
 {
+	if (typed.n == TYPED_MAX)
+		forget_older_half();
 	typed.list = mem_realloc(typed.list, typed.n + 1, sizeof(*typed.list));
 	typed.list[typed.n++] = (struct typed){clock_real_s(), mem_strdup(line)};
 }
