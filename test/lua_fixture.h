@@ -155,4 +155,21 @@ static inline void check_after(const char *label, const char *text, const char *
 	unconfigure();
 }
 
+/* Commands on one configuration, in this order, and what each answers. */
+struct line {
+	const char *label, *line, *want;
+};
+
+static inline void check_lines(const char *config, const struct line *lines, size_t n)
+{
+	struct err err;
+
+	if (configure(LUA_DAEMON, config, &err) < 0)
+		fail_msg("%s", err.text);
+	lua_host_runtime();
+	for (size_t i = 0; i < n; i++)
+		check_command(lines[i].label, lines[i].line, lines[i].want);
+	unconfigure();
+}
+
 #endif

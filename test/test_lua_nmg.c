@@ -8,22 +8,6 @@
 #include "core/clock.h"
 #include "lua_fixture.h"
 
-struct line {
-	const char *label, *line, *want;
-};
-
-static void check_lines(const char *config, const struct line *lines, size_t n)
-{
-	struct err err;
-
-	if (configure(LUA_DAEMON, config, &err) < 0)
-		fail_msg("%s", err.text);
-	lua_host_runtime();
-	for (size_t i = 0; i < n; i++)
-		check_command(lines[i].label, lines[i].line, lines[i].want);
-	unconfigure();
-}
-
 static void netmasks_are_made_and_matched(void **state)
 {
 	static const struct line lines[] = {

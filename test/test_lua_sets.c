@@ -8,22 +8,6 @@
 #include "core/base.h"
 #include "lua_fixture.h"
 
-struct line {
-	const char *label, *line, *want;
-};
-
-static void check_lines(const char *config, const struct line *lines, size_t n)
-{
-	struct err err;
-
-	if (configure(LUA_DAEMON, config, &err) < 0)
-		fail_msg("%s", err.text);
-	lua_host_runtime();
-	for (size_t i = 0; i < n; i++)
-		check_command(lines[i].label, lines[i].line, lines[i].want);
-	unconfigure();
-}
-
 static void suffixes_are_added_asked_and_removed(void **state)
 {
 	static const char config[] =
