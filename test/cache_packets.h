@@ -134,4 +134,17 @@ static inline bool hits_numbered(struct cache *c, const char *prefix, unsigned n
 	return cache_lookup(c, WORKER_CONTROL, &key, &ask, out, sizeof(out), &len) == CACHE_HIT;
 }
 
+/* A cache with the defaults of its size. */
+static inline struct cache *new_default_cache(uint32_t max_entries)
+{
+	struct cache_options o;
+	struct err err = {""};
+	struct cache *c;
+
+	cache_options_default(&o, max_entries);
+	c = cache_new(&o, &err);
+	assert(c != NULL);
+	return c;
+}
+
 #endif

@@ -10,19 +10,6 @@
 #define T0  1000000u
 #define TTL 3600u
 
-static struct cache *new_cache(uint32_t max_entries)
-{
-	struct cache_options o;
-	struct err err = {""};
-	struct cache *c;
-
-	cache_options_default(&o, max_entries);
-	c = cache_new(&o, &err);
-	if (c == NULL)
-		fail_msg("%s", err.text);
-	return c;
-}
-
 static unsigned count_hits(struct cache *c, const char *prefix, unsigned from, unsigned n,
 			   uint32_t now_s)
 {
@@ -39,7 +26,7 @@ static void as_many_fit_as_were_asked_for(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		uint32_t n = sizes[i];
-		struct cache *c = new_cache(n);
+		struct cache *c = new_default_cache(n);
 		unsigned hits;
 
 		for (uint32_t k = 0; k < n; k++)
@@ -56,7 +43,7 @@ static void never_more_than_were_asked_for(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sizes) - 1; i++) {
 		uint32_t n = sizes[i];
-		struct cache *c = new_cache(n);
+		struct cache *c = new_default_cache(n);
 
 		for (uint32_t k = 0; k < 3 * n; k++) {
 			insert_numbered(c, "n", k, TTL, T0);
@@ -87,7 +74,7 @@ static void a_flood_of_names_leaves_the_hot_ones(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(floods); i++) {
 		uint32_t n = floods[i].max_entries, hot = n / 10, hits;
-		struct cache *c = new_cache(n);
+		struct cache *c = new_default_cache(n);
 
 		/* the cache is warm: full of other names */
 		for (uint32_t k = 0; k < n; k++)
@@ -111,7 +98,7 @@ static void a_flood_of_names_leaves_the_hot_ones(void **state)
 static void new_hot_names_replace_old_ones(void **state)
 {
 	enum { N = 10000 };
-	struct cache *c = new_cache(N);
+	struct cache *c = new_default_cache(N);
 	unsigned hits;
 
 	for (unsigned k = 0; k < N; k++)
@@ -137,7 +124,7 @@ static void new_hot_names_replace_old_ones(void **state)
 static void expired_entries_go_before_valid_ones(void **state)
 {
 	enum { N = 1000 };
-	struct cache *c = new_cache(N);
+	struct cache *c = new_default_cache(N);
 	struct cache_stats stats;
 	unsigned hits;
 
@@ -216,7 +203,7 @@ static void octets_are_bounded_too(void **state)
 static void memory_comes_back(void **state)
 {
 	enum { N = 3000 };
-	struct cache *c = new_cache(N);
+	struct cache *c = new_default_cache(N);
 	size_t after_first = 0;
 	char text[64];
 
@@ -244,7 +231,7 @@ static void an_entry_takes_64_octets_beyond_its_own(void **state)
 {
 	enum { N = 200000 };
 	struct packet query, answer;
-	struct cache *c = new_cache(N);
+	struct cache *c = new_default_cache(N);
 	char text[64];
 	size_t payload, memory;
 
@@ -262,7 +249,7 @@ static void an_entry_takes_64_octets_beyond_its_own(void **state)
 
 static void a_small_cache_is_small(void **state)
 {
-	struct cache *c = new_cache(10);
+	struct cache *c = new_default_cache(10);
 
 	for (unsigned k = 0; k < 10; k++)
 		insert_numbered(c, "n", k, TTL, T0);

@@ -9,19 +9,6 @@
 
 #define T0 1000000u
 
-static struct cache *new_cache(uint32_t max_entries)
-{
-	struct cache_options o;
-	struct err err = {""};
-	struct cache *c;
-
-	cache_options_default(&o, max_entries);
-	c = cache_new(&o, &err);
-	if (c == NULL)
-		fail_msg("%s", err.text);
-	return c;
-}
-
 static void insert_for(struct cache *c, const char *name, uint16_t qtype, bool edns, bool over_udp)
 {
 	struct packet query = make_query(name, qtype, edns);
@@ -56,7 +43,7 @@ static void a_visitor_sees_what_was_put_in(void **state)
 {
 	struct packet query = make_query("wWw.example.org.", TYPE_A, true);
 	struct packet answer = make_answer(&query, DNS_AA);
-	struct cache *c = new_cache(100);
+	struct cache *c = new_default_cache(100);
 	struct seen s = {.n = 0};
 	struct cache_key key;
 
@@ -89,7 +76,7 @@ static void a_visitor_sees_what_was_put_in(void **state)
 static void a_visitor_meets_everybody_and_may_leave(void **state)
 {
 	enum { N = 20000 };
-	struct cache *c = new_cache(2 * N);
+	struct cache *c = new_default_cache(2 * N);
 	struct seen s = {.n = 0};
 
 	for (unsigned k = 0; k < N; k++)
@@ -122,7 +109,7 @@ static const struct {
 static void names_are_expunged(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(expunges); i++) {
-		struct cache *c = new_cache(100);
+		struct cache *c = new_default_cache(100);
 		uint8_t name[DNS_NAME_MAX];
 		int len = name_parse(expunges[i].name, name, NULL);
 		size_t removed;
@@ -145,7 +132,7 @@ static void names_are_expunged(void **state)
 static void expunging_keeps_the_number_asked_for(void **state)
 {
 	static const size_t keeps[] = {20000, 9999, 5000, 5000, 1, 0};
-	struct cache *c = new_cache(20000);
+	struct cache *c = new_default_cache(20000);
 
 	for (unsigned k = 0; k < 10000; k++)
 		insert_numbered(c, "n", k, 300, T0);
@@ -250,7 +237,7 @@ static void times_may_wrap(void **state)
 	static const uint32_t starts[] = {0, 1, UINT32_MAX - 50, UINT32_MAX};
 
 	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
-		struct cache *c = new_cache(100);
+		struct cache *c = new_default_cache(100);
 
 		insert_numbered(c, "n", 0, 100, starts[i]);
 		assert_int_equal(cache_purge_expired(c, 0, starts[i] + 99), 0);

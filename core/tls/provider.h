@@ -6,7 +6,6 @@
 
 /* Each function as tls.h describes the one of its name. */
 struct tls_provider {
-	const char *name;
 	int (*init)(void);
 	void (*fini)(void);
 	void (*thread_fini)(void);
@@ -19,7 +18,6 @@ struct tls_provider {
 	enum tls_result (*read)(struct tls_conn *c, void *buf, size_t len, size_t *done);
 	enum tls_result (*write)(struct tls_conn *c, const void *buf, size_t len, size_t *done);
 	bool (*resumed)(const struct tls_conn *c);
-	const char *(*version)(const struct tls_conn *c);
 	const char *(*error)(const struct tls_conn *c);
 };
 

@@ -34,11 +34,6 @@ struct tls_client *tls_client_new(const struct tls_client_options *o, struct err
 	return providers[0]->client_new(o, err);
 }
 
-const char *tls_provider_name(const struct tls_client *c)
-{
-	return c->provider->name;
-}
-
 void tls_client_free(struct tls_client *c)
 {
 	if (c != NULL)
@@ -75,11 +70,6 @@ enum tls_result tls_write(struct tls_conn *c, const void *buf, size_t len, size_
 bool tls_conn_resumed(const struct tls_conn *c)
 {
 	return c->provider->resumed(c);
-}
-
-const char *tls_conn_version(const struct tls_conn *c)
-{
-	return c->provider->version(c);
 }
 
 const char *tls_conn_error(const struct tls_conn *c)

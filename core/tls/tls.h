@@ -43,9 +43,6 @@ enum tls_result {
 	TLS_FAILED,     /* see tls_conn_error */
 };
 
-/* The provider's name for show commands: "wolfssl". */
-const char *tls_provider_name(const struct tls_client *c);
-
 /* Library set-up, once, before threads; 0 or -EIO. tls_fini at exit; tls_thread_fini by each worker at its end. */
 int tls_init(void);
 void tls_fini(void);
@@ -84,9 +81,8 @@ enum tls_result tls_handshake(struct tls_conn *c);
 enum tls_result tls_read(struct tls_conn *c, void *buf, size_t len, size_t *done);
 enum tls_result tls_write(struct tls_conn *c, const void *buf, size_t len, size_t *done);
 
-/* After the handshake: whether a session was resumed, and "TLSv1.3". */
+/* After the handshake: whether a session was resumed. */
 bool tls_conn_resumed(const struct tls_conn *c);
-const char *tls_conn_version(const struct tls_conn *c);
 
 /* Why it failed, for the log: "certificate is not valid for 192.0.2.1". Lent until tls_conn_free. */
 const char *tls_conn_error(const struct tls_conn *c);

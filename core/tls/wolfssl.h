@@ -31,7 +31,6 @@ enum tls_result wolf_handshake(struct tls_conn *conn);
 enum tls_result wolf_read(struct tls_conn *conn, void *buf, size_t len, size_t *done);
 enum tls_result wolf_write(struct tls_conn *conn, const void *buf, size_t len, size_t *done);
 bool wolf_resumed(const struct tls_conn *conn);
-const char *wolf_version(const struct tls_conn *conn);
 const char *wolf_error(const struct tls_conn *conn);
 
 /* The library's calls for bytes; ctx is the tls_conn. */

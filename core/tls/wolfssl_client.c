@@ -216,7 +216,6 @@ static void wolf_client_free(struct tls_client *client)
 }
 
 const struct tls_provider tls_wolfssl = {
-	.name = "wolfssl",
 	.init = wolf_init,
 	.fini = wolf_fini,
 	.thread_fini = wolf_thread_fini,
@@ -228,6 +227,5 @@ const struct tls_provider tls_wolfssl = {
 	.read = wolf_read,
 	.write = wolf_write,
 	.resumed = wolf_resumed,
-	.version = wolf_version,
 	.error = wolf_error,
 };

@@ -348,11 +348,6 @@ bool wolf_resumed(const struct tls_conn *conn)
 	return wolfSSL_session_reused(((const struct wolf_conn *)conn)->ssl);
 }
 
-const char *wolf_version(const struct tls_conn *conn)
-{
-	return wolfSSL_get_version(((const struct wolf_conn *)conn)->ssl);
-}
-
 const char *wolf_error(const struct tls_conn *conn)
 {
 	return ((const struct wolf_conn *)conn)->error;
