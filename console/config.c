@@ -59,11 +59,18 @@ static void release(struct part *p)
 {
 	struct console_config *c = container_of(p, struct console_config, part);
 
-	netmask_table_free(c->acl);
+	netmask_table_unref(c->acl);
 	free(c);
 }
 
-static const struct part_ops ops = {"console", create, clone, seal, committed, release};
+static const struct part_ops ops = {
+	.name = "console",
+	.create = create,
+	.clone = clone,
+	.seal = seal,
+	.committed = committed,
+	.free = release,
+};
 
 void console_config_register(void)
 {

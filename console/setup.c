@@ -14,6 +14,7 @@
 #include "core/tls/tls.h"
 #include "pools/pool.h"
 #include "rules/acl.h"
+#include "rules/rules.h"
 #include "workers/frontend.h"
 
 /* As the command line says, and as the configuration file says once it has run. */
@@ -65,6 +66,7 @@ int setup_process(const struct options *o)
 	settings_register();
 	acl_register();
 	pools_register();
+	rules_register();
 	frontends_register();
 	console_config_register();
 	return 0;

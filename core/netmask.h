@@ -26,8 +26,16 @@ struct netmask_table;
 
 #define NETMASK_NONE UINT32_MAX
 
+/*
+ * Gives, with one reference. Who changes a table that others may have calls netmask_table_own first. The
+ * count of references is the control thread's.
+ */
 struct netmask_table *netmask_table_new(void);
-void netmask_table_free(struct netmask_table *t);
+struct netmask_table *netmask_table_ref(struct netmask_table *t);
+void netmask_table_unref(struct netmask_table *t); /* harmless on NULL */
+
+/* t when nobody else has it; else a copy, for which the reference to t is given up. */
+struct netmask_table *netmask_table_own(struct netmask_table *t);
 struct netmask_table *netmask_table_clone(const struct netmask_table *t);
 
 /* Adds or replaces. value < NETMASK_NONE. Control thread; not while readers see the table. */

@@ -167,14 +167,21 @@ struct netmask_table *netmask_table_new(void)
 {
 	struct netmask_table *t = mem_zalloc(1, sizeof(*t));
 
+	t->refs = 1;
 	for (unsigned i = 0; i < ARRAY_LEN(t->secret); i++)
 		t->secret[i] = hash_keyed(&i, sizeof(i));
 	return t;
 }
 
-void netmask_table_free(struct netmask_table *t)
+struct netmask_table *netmask_table_ref(struct netmask_table *t)
 {
-	if (!t)
+	t->refs++;
+	return t;
+}
+
+void netmask_table_unref(struct netmask_table *t)
+{
+	if (!t || --t->refs > 0)
 		return;
 	for (unsigned i = 0; i < KIND_COUNT; i++) {
 		struct prefixes *p = &t->of[i];
@@ -207,6 +214,7 @@ struct netmask_table *netmask_table_clone(const struct netmask_table *from)
 {
 	struct netmask_table *t = copy(from, 1, 1, sizeof(*from));
 
+	t->refs = 1;
 	for (unsigned i = 0; i < KIND_COUNT; i++) {
 		struct prefixes *p = &t->of[i];
 
@@ -221,6 +229,17 @@ struct netmask_table *netmask_table_clone(const struct netmask_table *from)
 	t->ranks =
 		copy(t->ranks, t->cap / RANK_EVERY + 1, t->cap / RANK_EVERY + 1, sizeof(*t->ranks));
 	return t;
+}
+
+struct netmask_table *netmask_table_own(struct netmask_table *t)
+{
+	struct netmask_table *own;
+
+	if (t->refs == 1)
+		return t;
+	own = netmask_table_clone(t);
+	t->refs--;
+	return own;
 }
 
 size_t netmask_table_memory(const struct netmask_table *t)

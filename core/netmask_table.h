@@ -58,6 +58,7 @@ struct rank {
 };
 
 struct netmask_table {
+	unsigned refs;
 	struct prefixes of[KIND_COUNT];
 	uint64_t secret[2]; /* clients choose what dynamic blocks hold, so they must not know the
 			       hash */

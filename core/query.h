@@ -16,12 +16,16 @@ enum proto { PROTO_UDP, PROTO_TCP, PROTO_DOT, PROTO_DOH, PROTO_COUNT };
 /* Where in its life a query is; workers/pipeline.c has one function for each. */
 enum stage {
 	STAGE_PARSE,   /* header, question, EDNS */
-	STAGE_POOL,    /* which servers, which cache */
+	STAGE_RULES,   /* what is to be done with it */
+	STAGE_POOL,    /* which servers, which cache; ECS */
 	STAGE_LOOKUP,  /* packet cache */
+	STAGE_MISS,    /* rules for what the cache did not have */
 	STAGE_SERVER,  /* the policy picks */
-	STAGE_FORWARD, /* ECS, send; then it is parked until an answer, an error or a timeout */
-	STAGE_ANSWER,  /* the server's answer: checks, edits, cache insert */
-	STAGE_RESPOND, /* out through the transport it came from */
+	STAGE_FORWARD, /* send; then it is parked until an answer, an error or a timeout */
+	STAGE_ANSWER,  /* the server's answer: rules, edits, cache insert */
+	STAGE_HIT,     /* rules for answers from the cache */
+	STAGE_SELF,    /* rules for answers of our own */
+	STAGE_RESPOND, /* out through the transport it came from; parked when a rule wants it held */
 	STAGE_END,
 };
 
@@ -32,8 +36,8 @@ enum step {
 	STEP_DONE, /* answered or dropped: q is gone */
 };
 
-/* A query's packet may grow by an ECS option (4 + 4 + 16) with an OPT around it (11). */
-#define QUERY_HEADROOM 40
+/* A query's packet may grow by an ECS option (4 + 4 + 16) with an OPT around it (11), and by what rules add. */
+#define QUERY_HEADROOM 128
 #define QUERY_UDP_MAX 1500 /* octets; a longer datagram is not a query we take */
 
 struct worker;
@@ -43,6 +47,7 @@ struct server;
 struct pool;
 struct upstream;
 struct cache;
+struct query_extra;
 
 /* The two doors a transport has for answers. */
 struct transport {
@@ -75,6 +80,10 @@ struct query {
 	bool more_coming : 1;      /* this answer is one of several (XFR): the query stays in flight */
 	bool near_only : 1;        /* nothing after the first two lines was written; who does, clears this */
 	bool server_first : 1;     /* the server was chosen before the cache was asked */
+	bool ruled : 1;            /* rules asked for something: what stands in the last line, and extra */
+	bool skip_cache : 1;       /* neither look-up nor insertion */
+	bool no_pool : 1;          /* a rule sent it to a pool that does not exist */
+	bool opt_ours : 1;         /* a rule added the OPT: taken out of the answer */
 	uint16_t udp_payload; /* what the client can take over UDP: 512 or what its OPT says */
 	uint8_t ecs_added;    /* enum ecs_added */
 	uint8_t retries;      /* attempts on streams to servers */
@@ -99,7 +108,30 @@ struct query {
 	struct timer timer;
 	struct query *next, *prev; /* queue or list of whoever it waits for */
 	void *upconn;              /* the server's stream connection, or UDP socket, it was written to */
+
+	/* what rules asked for; all zero unless ruled is set, which query_mark does */
+	alignas(CACHE_LINE) struct query_extra *extra; /* see core/query_extra.h */
+	uint32_t delay_ms;           /* of the answer, over UDP */
+	uint32_t temp_failure_ttl_s; /* in place of the cache's own, with has_temp_failure_ttl */
+	uint32_t max_ttl_s;          /* of what the client gets, with has_max_ttl */
+	bool has_temp_failure_ttl : 1;
+	bool has_max_ttl : 1;
+	bool no_ecs : 1;           /* no subnet is added */
+	bool has_ecs_override : 1; /* ecs_override stands for the setting */
+	bool ecs_override : 1;
+	bool has_ecs_bits : 1; /* ecs_bits stands for the setting */
+	uint8_t ecs_bits;
+	uint8_t ecs_addr_len; /* octets of an address sent in place of the client's; 0: none */
+	uint8_t ecs_addr[16];
+	uint8_t *held; /* its answer while it is delayed, when that is longer than its packet's room */
 };
-static_assert(sizeof(struct query) == 4 * CACHE_LINE, "a query has grown by a line");
+static_assert(sizeof(struct query) == 5 * CACHE_LINE, "a query has grown by a line");
+
+/* Before anything in the last line is written. */
+static inline void query_mark(struct query *q)
+{
+	q->near_only = false;
+	q->ruled = true;
+}
 
 #endif

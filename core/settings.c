@@ -163,7 +163,14 @@ static void release(struct part *p)
 	free(container_of(p, struct settings, part));
 }
 
-static const struct part_ops ops = {"settings", create, clone, seal, committed, release};
+static const struct part_ops ops = {
+	.name = "settings",
+	.create = create,
+	.clone = clone,
+	.seal = seal,
+	.committed = committed,
+	.free = release,
+};
 
 void settings_register(void)
 {

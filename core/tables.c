@@ -21,19 +21,24 @@ const struct part_ops *tables_owner(enum table_part id)
 	return owners[id];
 }
 
+static void let_go(struct tables *t, unsigned id)
+{
+	struct part *p = t->part[id];
+
+	t->part[id] = NULL;
+	if (p == NULL)
+		return;
+	assert(p->refs > 0);
+	if (--p->refs == 0)
+		p->ops->free(p);
+}
+
 void tables_free(struct tables *t)
 {
 	if (t == NULL)
 		return;
-	for (unsigned i = 0; i < PART_COUNT; i++) {
-		struct part *p = t->part[i];
-
-		if (p == NULL)
-			continue;
-		assert(p->refs > 0);
-		if (--p->refs == 0)
-			p->ops->free(p);
-	}
+	for (unsigned i = 0; i < PART_COUNT; i++)
+		let_go(t, i);
 	free(t);
 }
 
@@ -71,6 +76,9 @@ void tables_publish(struct tables *next)
 	if (old == NULL)
 		return; /* nobody can have seen anything */
 	rcu_wait();
+	for (unsigned i = 0; i < PART_COUNT; i++)
+		if (owners[i] != NULL && owners[i]->only_live)
+			let_go(old, i);
 	graveyard = mem_realloc(graveyard, n_graves + 1, sizeof(struct tables *));
 	graveyard[n_graves++] = old;
 	tables_collect();

@@ -19,6 +19,7 @@
 	X(SETTINGS, settings)      \
 	X(ACL, acl)                \
 	X(POOLS, pools)            \
+	X(RULES, rules)            \
 	X(FRONTENDS, frontends)    \
 	X(CONSOLE, console_config)
 
@@ -62,6 +63,12 @@ struct part_ops {
 
 	/* Nobody can see it any more. */
 	void (*free)(struct part *p);
+
+	/*
+	 * A query that comes back meets the live part and not the one it began with: a replaced one is let go
+	 * as soon as no worker can have it in hand, whatever is in flight, and the field is then NULL.
+	 */
+	bool only_live;
 };
 
 /* First member of every part's struct. */

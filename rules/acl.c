@@ -82,7 +82,7 @@ int acl_add_file(struct netmask_table *t, const char *path, struct err *err)
 
 		netmask_table_add(t, nm, verdict);
 	}
-	netmask_table_free(read);
+	netmask_table_unref(read);
 	return rc;
 }
 
@@ -133,11 +133,17 @@ static void release(struct part *p)
 {
 	struct acl *acl = container_of(p, struct acl, part);
 
-	netmask_table_free(acl->table);
+	netmask_table_unref(acl->table);
 	free(acl);
 }
 
-static const struct part_ops ops = {"acl", create, clone, seal, NULL, release};
+static const struct part_ops ops = {
+	.name = "acl",
+	.create = create,
+	.clone = clone,
+	.seal = seal,
+	.free = release,
+};
 
 void acl_register(void)
 {

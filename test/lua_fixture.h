@@ -16,6 +16,7 @@
 #include "core/tls/tls.h"
 #include "pools/pool.h"
 #include "rules/acl.h"
+#include "rules/rules.h"
 #include "workers/frontend.h"
 
 /* Shorthands of the messages' place: the file of the test is always called so. */
@@ -33,6 +34,7 @@ static inline int lua_fixture_setup(void **state)
 	settings_register();
 	acl_register();
 	pools_register();
+	rules_register();
 	frontends_register();
 	console_config_register();
 	return 0;

@@ -24,6 +24,7 @@
 #include "core/txn.h"
 #include "pools/pool.h"
 #include "rules/acl.h"
+#include "rules/rules.h"
 #include "workers/workers.h"
 
 /* A resolver in a thread: what it says depends on the first label, see resolver_answer. */
@@ -215,6 +216,7 @@ static inline void path_register(void)
 	settings_register();
 	acl_register();
 	pools_register();
+	rules_register();
 	frontends_register();
 }
 

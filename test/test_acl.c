@@ -49,7 +49,7 @@ static void longest_match_decides(void **state)
 		for (unsigned j = 0; j < 4 && cases[i].entries[j]; j++)
 			acl_add(t, cases[i].entries[j], NULL);
 		got = allows(t, cases[i].client);
-		netmask_table_free(t);
+		netmask_table_unref(t);
 		if (got != cases[i].want)
 			fail_msg("%s: %s", cases[i].label, got ? "allowed" : "refused");
 	}
@@ -73,7 +73,7 @@ static void defaults_are_the_private_ranges(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(out); i++)
 		if (allows(t, out[i]))
 			fail_msg("%s is allowed", out[i]);
-	netmask_table_free(t);
+	netmask_table_unref(t);
 }
 
 static void only_an_exact_entry_is_removed(void **state)
@@ -92,7 +92,7 @@ static void only_an_exact_entry_is_removed(void **state)
 	assert_int_equal(acl_remove(t, "10.0.0.0/8", &err), 1);
 	assert_int_equal(acl_remove(t, "!192.0.2.0/24", &err), 1);
 	assert_int_equal(netmask_table_len(t), 0);
-	netmask_table_free(t);
+	netmask_table_unref(t);
 }
 
 static const struct {
@@ -124,7 +124,7 @@ static void file_is_read_whole_or_not_at_all(void **state)
 		rc = acl_add_file(t, path, &err);
 		len = netmask_table_len(t);
 		unlink(path);
-		netmask_table_free(t);
+		netmask_table_unref(t);
 		if (wrote < 0 || rc != files[i].want_rc || len != files[i].want_len ||
 		    !strstr(err.text, files[i].want_error))
 			fail_msg("%s: %d, %zu netmasks, '%s'", files[i].label, rc, len, err.text);
@@ -140,7 +140,7 @@ static void missing_file_is_named(void **state)
 	assert_int_equal(acl_add_file(t, "/nonexistent/acl", &err), -EINVAL);
 	assert_non_null(strstr(err.text, "/nonexistent/acl: No such file"));
 	assert_int_equal(acl_add_file(t, "/", &err), -EINVAL);
-	netmask_table_free(t);
+	netmask_table_unref(t);
 }
 
 static void a_draft_does_not_touch_what_it_was_copied_from(void **state)

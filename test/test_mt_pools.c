@@ -22,6 +22,7 @@
 #include "core/settings.h"
 #include "core/txn.h"
 #include "pools/pool.h"
+#include "rules/rules.h"
 
 enum {
 	WORKERS = 2,
@@ -355,6 +356,7 @@ int main(void)
 	hash_init(0);
 	settings_register();
 	pools_register();
+	rules_register();
 	servers_on_free(count_freed);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,7 +102,7 @@ static void netmask_has_its_addresses(void **state)
 
 		netmask_table_add(t, &nm, 1);
 		in_table = netmask_table_lookup(t, &a) == 1;
-		netmask_table_free(t);
+		netmask_table_unref(t);
 		if (netmask_has(&nm, &a) != members[i].want || in_table != members[i].want)
 			fail_msg("%s: netmask %d, table %d", members[i].label, netmask_has(&nm, &a),
 				 in_table);
@@ -245,9 +245,9 @@ static void table_agrees_with_a_plain_walk(void **state)
 	copy = netmask_table_clone(t);
 	while (netmask_table_len(t) > 0)
 		netmask_table_remove(t, netmask_table_at(t, 0, NULL));
-	netmask_table_free(t);
+	netmask_table_unref(t);
 	compare(copy, "a clone whose original is gone");
-	netmask_table_free(copy);
+	netmask_table_unref(copy);
 }
 
 /* The sizes around which a table changes from comparing one by one to its hash, shortest and
@@ -270,7 +270,7 @@ static void small_tables_agree_with_a_plain_walk(void **state)
 			model_add(&nm, i);
 		}
 		compare(t, "a small table");
-		netmask_table_free(t);
+		netmask_table_unref(t);
 	}
 }
 
@@ -313,7 +313,7 @@ static void memory_is_modest_at_every_size(void **state)
 		if (netmask_table_memory(t) > 24 * (size_t)n)
 			fail_msg("%s: %zu octets a netmask", sizes[i].label,
 				 netmask_table_memory(t) / n);
-		netmask_table_free(t);
+		netmask_table_unref(t);
 	}
 }
 

@@ -99,10 +99,22 @@ static int pools_seal(struct part *p, const struct tables *draft, struct err *er
 	return 0;
 }
 
-static const struct part_ops settings_ops = {"settings",    settings_create, settings_clone,
-					     settings_seal, part_committed,  part_free};
-static const struct part_ops pools_ops = {"pools",    pools_create,   pools_clone,
-					  pools_seal, part_committed, part_free};
+static const struct part_ops settings_ops = {
+	.name = "settings",
+	.create = settings_create,
+	.clone = settings_clone,
+	.seal = settings_seal,
+	.committed = part_committed,
+	.free = part_free,
+};
+static const struct part_ops pools_ops = {
+	.name = "pools",
+	.create = pools_create,
+	.clone = pools_clone,
+	.seal = pools_seal,
+	.committed = part_committed,
+	.free = part_free,
+};
 
 /* Begins with a published configuration: settings 1, pools 2. */
 static int begin(void **state)

@@ -64,46 +64,70 @@ static void take_subnet_out(struct query *q)
 /* An answer over UDP that is longer was not meant for many. */
 #define INSERT_UDP_MAX 4096
 
-static void keep(struct worker *w, struct query *q, bool for_everybody)
+static uint32_t temp_failure_ttl(const struct query *q)
+{
+	return unlikely(q->ruled) && q->has_temp_failure_ttl ? q->temp_failure_ttl_s : UINT32_MAX;
+}
+
+static bool keep(struct worker *w, struct query *q, bool for_everybody)
 {
 	struct cache *c = q->pool->cache;
 	const struct cache_key *key;
 
-	if (!q->cache_asked || (!q->over_stream && q->answer_len > INSERT_UDP_MAX))
-		return;
+	if (!q->cache_asked || c == NULL || q->skip_cache ||
+	    (!q->over_stream && q->answer_len > INSERT_UDP_MAX))
+		return false;
 	if (unlikely(for_everybody))
 		take_subnet_out(q);
 	key = pipeline_key(w, q);
 	if (likely(key->len > 0))
-		cache_insert(c, w->id, key, q->answer, q->answer_len, w->now_s, UINT32_MAX);
+		cache_insert(c, w->id, key, q->answer, q->answer_len, w->now_s,
+			     temp_failure_ttl(q));
+	return true;
 }
 
-void answer_mend(struct worker *w, struct query *q)
+void answer_begin(struct worker *w, struct query *q)
 {
-	bool for_everybody = is_for_everybody(q);
-
 	msg_set_id(q->answer, q->id);
 	answer_fit(q);
 	if (unlikely(w->settings->truncate_tc) && q->client_proto == PROTO_UDP &&
 	    (msg_flags(q->answer) & DNS_TC))
 		truncate(q);
+}
+
+bool answer_mend(struct worker *w, struct query *q)
+{
+	bool for_everybody = is_for_everybody(q);
+	enum ecs_added added = q->opt_ours ? ECS_ADDED_OPT : (enum ecs_added)q->ecs_added;
+
 	restore_flags(q);
 	if (w->settings->fixup_case)
 		restore_case(q);
-	if (unlikely(q->ecs_added != ECS_NONE))
-		q->answer_len = (uint32_t)msg_remove_ecs(q->answer, q->answer_len, q->ecs_added);
-	keep(w, q, for_everybody);
+	if (unlikely(added != ECS_NONE))
+		q->answer_len = (uint32_t)msg_remove_ecs(q->answer, q->answer_len, added);
+	return keep(w, q, for_everybody);
+}
+
+void answer_own(struct query *q)
+{
+	restore_flags(q);
+	answer_fit(q);
+}
+
+void answer_finish(struct worker *w, struct query *q)
+{
 }
 
 void answer_self(struct worker *w, struct query *q, unsigned rcode)
 {
 	const struct settings *s = w->settings;
-	bool clients_opt = q->opt.at != 0 && q->ecs_added != ECS_ADDED_OPT;
+	bool clients_opt = q->opt.at != 0 && q->ecs_added != ECS_ADDED_OPT && !q->opt_ours;
 	bool with_opt = clients_opt && s->add_edns_to_self_generated;
 
 	q->self_made = true;
 	q->answer = q->packet;
 	q->answer_stays = true;
+	w->answer_cap = q->cap;
 	if (msg_qdcount(q->packet) == 0) {
 		memset(q->packet + 6, 0, DNS_HEADER_LEN - 6);
 		msg_set_flags(q->packet,
@@ -116,6 +140,4 @@ void answer_self(struct worker *w, struct query *q, unsigned rcode)
 	q->answer_len = (uint32_t)msg_answer_empty(q->packet, q->len, q->cap, &q->question, rcode,
 						   with_opt ? &q->opt : NULL,
 						   (uint16_t)s->payload_size_self_generated);
-	restore_flags(q);
-	answer_fit(q);
 }

@@ -12,6 +12,7 @@
 #include "core/tls/tls.h"
 #include "workers/loop.h"
 #include "workers/reconcile.h"
+#include "rules/run.h"
 #include "workers/slab.h"
 #include "workers/udp.h"
 #include "workers/upstream.h"
@@ -186,12 +187,14 @@ struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 		goto fail;
 	w->queries = slab_new();
 	w->udp = udp_io_new();
-	if (w->queries == NULL || w->udp == NULL) {
+	w->extras = extra_pool_new(IN_FLIGHT_MAX / 4);
+	if (w->queries == NULL || w->udp == NULL || w->extras == NULL) {
 		rc = -ENOMEM;
 		mailbox_fini(&w->inbox);
 		goto fail;
 	}
 	w->keys = mem_lines(BATCH_MAX * sizeof(*w->keys));
+	w->scratch = mem_lines(sizeof(*w->scratch));
 	w->ring = traffic_new((TRAFFIC_ENTRIES + n_workers - 1) / n_workers);
 	w->log = log_queue_new();
 	traffic_register(w->ring);
@@ -201,6 +204,7 @@ fail:
 	err_set(err, "worker %u: %s", id, strerror(-rc));
 	slab_free(w->queries);
 	udp_io_free(w->udp);
+	extra_pool_free(w->extras);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	free(w->turn);
@@ -220,7 +224,9 @@ void worker_free(struct worker *w)
 	timers_fini(&w->timers);
 	slab_free(w->queries);
 	udp_io_free(w->udp);
+	extra_pool_free(w->extras);
 	close(w->epoll_fd);
+	free(w->scratch);
 	free(w->keys);
 	free(w->turn->later);
 	free(w->turn);

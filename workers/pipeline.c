@@ -11,7 +11,7 @@
 /* Silence over UDP, a closed connection over streams. */
 static enum step drop(struct worker *w, struct query *q)
 {
-	if (q->pin != NULL)
+	if (q->pin != NULL && !q->more_coming)
 		pin_drop(&w->pins, q->pin);
 	q->transport->drop(w, q);
 	return STEP_DONE;
@@ -26,7 +26,7 @@ static enum step drop_noncompliant(struct worker *w, struct query *q)
 static enum step answer_ourselves(struct worker *w, struct query *q, unsigned rcode)
 {
 	answer_self(w, q, rcode);
-	q->stage = STAGE_RESPOND;
+	q->stage = STAGE_SELF;
 	return STEP_NEXT;
 }
 
@@ -85,8 +85,26 @@ static enum step stage_parse(struct worker *w, struct query *q)
 	if (unlikely(w->settings->verbose))
 		verbose_query(q);
 	q->is_xfr = q->question.qtype == TYPE_AXFR || q->question.qtype == TYPE_IXFR;
-	q->stage = STAGE_POOL;
+	q->stage = STAGE_RULES;
 	return STEP_NEXT;
+}
+
+/* Runs a chain; next is the stage of a query that is still one. */
+static enum step run_rules(struct worker *w, struct query *q, enum chain_id id, enum stage next)
+{
+	q->stage = next;
+	if (likely(!has_rules(w, id)))
+		return STEP_NEXT;
+	if (chain_of_query(w, q, id) == VERDICT_DROP)
+		return drop(w, q);
+	if (q->self_made)
+		q->stage = STAGE_SELF;
+	return STEP_NEXT;
+}
+
+static enum step stage_rules(struct worker *w, struct query *q)
+{
+	return run_rules(w, q, CHAIN_QUERY, STAGE_POOL);
 }
 
 static struct server *pick_server(struct worker *w, struct query *q)
@@ -127,6 +145,7 @@ static bool look_up(struct worker *w, struct query *q, const struct cache_key *k
 	q->answer = room;
 	q->answer_len = (uint32_t)len;
 	q->answer_stays = true;
+	w->answer_cap = (uint32_t)cap;
 	stat_inc(&w->stats, STAT_CACHE_HITS);
 	answer_fit(q);
 	return true;
@@ -136,6 +155,8 @@ static bool look_up(struct worker *w, struct query *q, const struct cache_key *k
  */
 static bool wants_subnet(const struct query *q)
 {
+	if (unlikely(q->ruled) && q->no_ecs)
+		return false;
 	return q->server != NULL ? q->server->fixed.use_client_subnet : q->pool->ecs;
 }
 
@@ -146,6 +167,36 @@ static bool wants_zero_scope(const struct query *q)
 	return q->server != NULL ? !q->server->fixed.disable_zero_scope : q->pool->zero_scope;
 }
 
+/* What is sent as the client's subnet: as the settings say, or as rules do. */
+struct subnet {
+	const uint8_t *addr;
+	size_t len;
+	unsigned bits;
+	bool override;
+};
+
+static struct subnet subnet_of(const struct worker *w, const struct query *q)
+{
+	bool v6 = q->client.sa.sa_family == AF_INET6;
+	struct subnet s = {
+		.bits = v6 ? w->settings->ecs_prefix_v6 : w->settings->ecs_prefix_v4,
+		.override = w->settings->ecs_override,
+	};
+
+	s.addr = addr_bytes(&q->client, &s.len);
+	if (likely(!q->ruled))
+		return s;
+	if (q->has_ecs_bits)
+		s.bits = q->ecs_bits;
+	if (q->has_ecs_override)
+		s.override = q->ecs_override;
+	if (q->ecs_addr_len > 0) {
+		s.addr = q->ecs_addr;
+		s.len = q->ecs_addr_len;
+	}
+	return s;
+}
+
 /*
  * What is good for everybody (RFC 7871 7.3.1, scope 0) is kept without a subnet: asked for first,
  * and stored so unless the client came with a subnet of its own. Then the subnet is put into the
@@ -153,24 +204,21 @@ static bool wants_zero_scope(const struct query *q)
  */
 static enum step add_subnet(struct worker *w, struct query *q)
 {
-	bool v6 = q->client.sa.sa_family == AF_INET6;
 	enum ecs_added added = ECS_NONE;
-	const uint8_t *addr;
-	size_t addr_len, len;
+	struct subnet subnet = subnet_of(w, q);
 	uint16_t option_len;
+	size_t len;
 
 	if (wants_zero_scope(q)) {
 		if (look_up(w, q, pipeline_key(w, q), false)) {
-			q->stage = STAGE_RESPOND;
+			q->stage = STAGE_HIT;
 			return STEP_NEXT;
 		}
 		q->zero_scope_asked = q->opt.at == 0 ||
 				      opt_find(q->packet, &q->opt, EDNS_ECS, &option_len) == NULL;
 	}
-	addr = addr_bytes(&q->client, &addr_len);
-	len = msg_add_ecs(q->packet, q->len, q->cap, &q->question, addr, addr_len,
-			  v6 ? w->settings->ecs_prefix_v6 : w->settings->ecs_prefix_v4,
-			  w->settings->ecs_override, &added);
+	len = msg_add_ecs(q->packet, q->len, q->cap, &q->question, subnet.addr, subnet.len,
+			  subnet.bits, subnet.override, &added);
 	if (len == 0)
 		return drop(w, q);
 	q->len = (uint16_t)len;
@@ -186,7 +234,10 @@ static enum step add_subnet(struct worker *w, struct query *q)
  */
 static enum step stage_pool(struct worker *w, struct query *q)
 {
-	q->pool = w->t->pools->list[0];
+	if (likely(q->pool == NULL))
+		q->pool = w->t->pools->list[0];
+	if (unlikely(q->no_pool))
+		return drop(w, q);
 	q->stage = STAGE_LOOKUP;
 	if (q->pool->cache == NULL || unlikely(!q->pool->consistent)) {
 		q->server_first = true;
@@ -204,17 +255,26 @@ static enum step stage_lookup(struct worker *w, struct query *q)
 	const struct cache_key *key = &w->keys[q->key_slot].key;
 
 	q->stage = STAGE_SERVER;
-	if (q->pool->cache == NULL)
+	if (q->pool->cache == NULL || unlikely(q->skip_cache))
 		return STEP_NEXT;
 	if (likely(!q->is_xfr && key->len > 0)) {
 		if (look_up(w, q, key, true)) {
-			q->stage = STAGE_RESPOND;
+			q->stage = STAGE_HIT;
 			return STEP_NEXT;
 		}
 		q->cache_asked = true;
+		q->stage = STAGE_MISS;
 	}
 	stat_inc(&w->stats, STAT_CACHE_MISSES);
 	return STEP_NEXT;
+}
+
+/* Rules may send it to another pool, whose cache is not asked but keeps the answer. */
+static enum step stage_miss(struct worker *w, struct query *q)
+{
+	enum step step = run_rules(w, q, CHAIN_CACHE_MISS, STAGE_SERVER);
+
+	return step == STEP_NEXT && unlikely(q->no_pool) ? drop(w, q) : step;
 }
 
 /* Counted as such whether it is answered or not, and not as one that was meant to be answered here.
@@ -228,6 +288,7 @@ static enum step no_server(struct worker *w, struct query *q)
 		return drop(w, q);
 	next = answer_ourselves(w, q, RCODE_SERVFAIL);
 	q->self_made = false;
+	q->stage = STAGE_RESPOND;
 	return next;
 }
 
@@ -257,20 +318,49 @@ static enum step stage_forward(struct worker *w, struct query *q)
 	return drop(w, q);
 }
 
+/* Runs a chain over the answer, if it has rules. */
+static bool answer_passes(struct worker *w, struct query *q, enum chain_id id)
+{
+	return likely(!has_rules(w, id)) || chain_of_answer(w, q, id) != VERDICT_DROP;
+}
+
+/* What rules do before the answer is kept is kept with it; what those for kept answers do is not.
+ */
 static enum step stage_answer(struct worker *w, struct query *q)
 {
-	answer_mend(w, q);
+	answer_begin(w, q);
+	if (!answer_passes(w, q, q->is_xfr ? CHAIN_XFR : CHAIN_RESPONSE))
+		return drop(w, q);
+	if (answer_mend(w, q) && !answer_passes(w, q, CHAIN_CACHE_INSERTED))
+		return drop(w, q);
 	q->stage = STAGE_RESPOND;
 	return STEP_NEXT;
 }
 
+static enum step stage_hit(struct worker *w, struct query *q)
+{
+	q->stage = STAGE_RESPOND;
+	return answer_passes(w, q, CHAIN_CACHE_HIT) ? STEP_NEXT : drop(w, q);
+}
+
+static enum step stage_self(struct worker *w, struct query *q)
+{
+	answer_own(q);
+	q->stage = STAGE_RESPOND;
+	return answer_passes(w, q, CHAIN_SELF_ANSWERED) ? STEP_NEXT : drop(w, q);
+}
+
 static enum step stage_respond(struct worker *w, struct query *q)
 {
+	if (unlikely(q->ruled))
+		answer_finish(w, q);
 	record_answer(w, q);
 	if (q->pin != NULL && !q->more_coming) {
 		pin_drop(&w->pins, q->pin);
 		q->pin = NULL;
 	}
+	if (unlikely(q->ruled) && delay_holds(w, q))
+		return STEP_PARK;
 	q->transport->respond(w, q);
 	return STEP_DONE;
 }
@@ -280,16 +370,24 @@ static enum step step(struct worker *w, struct query *q)
 	switch ((enum stage)q->stage) {
 	case STAGE_PARSE:
 		return stage_parse(w, q);
+	case STAGE_RULES:
+		return stage_rules(w, q);
 	case STAGE_POOL:
 		return stage_pool(w, q);
 	case STAGE_LOOKUP:
 		return stage_lookup(w, q);
+	case STAGE_MISS:
+		return stage_miss(w, q);
 	case STAGE_SERVER:
 		return stage_server(w, q);
 	case STAGE_FORWARD:
 		return stage_forward(w, q);
 	case STAGE_ANSWER:
 		return stage_answer(w, q);
+	case STAGE_HIT:
+		return stage_hit(w, q);
+	case STAGE_SELF:
+		return stage_self(w, q);
 	case STAGE_RESPOND:
 		return stage_respond(w, q);
 	case STAGE_END:
@@ -363,6 +461,7 @@ void pipeline_answer(struct worker *w, struct query *q, uint8_t *answer, size_t 
 	assert(len <= cap);
 	q->answer = answer;
 	q->answer_len = (uint32_t)len;
+	w->answer_cap = (uint32_t)cap;
 	record_server_answer(w, q, msg_flags(answer));
 	if (unlikely(is_lazy(up)))
 		probe_query_result(w, up, counts_as_bad(up, msg_flags(answer)));
@@ -382,5 +481,7 @@ void pipeline_failed(struct worker *w, struct query *q, enum failure why)
 		record_timeout(w, q, up->counters);
 	if (unlikely(is_lazy(up)))
 		probe_query_result(w, up, true);
+	if (unlikely(has_rules(w, CHAIN_TIMEOUT)))
+		chain_of_failure(w, q);
 	drop(w, q);
 }

@@ -3,6 +3,7 @@
 #ifndef WORKERS_PIPELINE_H
 #define WORKERS_PIPELINE_H
 
+#include "rules/rules.h"
 #include "workers/worker.h"
 
 /* The key of q as it stands, in the scratch key that is its own. */
@@ -12,16 +13,52 @@ struct cache_key *pipeline_key(struct worker *w, struct query *q);
  * workers/answer.c: what an answer goes through on its way back.
  */
 
-/* A server's answer: cut to what the client can take, flags and case mended, ours taken out, kept
- * in the cache. */
-void answer_mend(struct worker *w, struct query *q);
+/* A server's answer before rules see it: the client's ID, cut to what the client can take. */
+void answer_begin(struct worker *w, struct query *q);
 
-/* One from the cache or our own: only cut to what the client can take. */
+/* After rules: flags and case mended, what was added to the query taken out. Whether it was offered
+ * to a cache. */
+bool answer_mend(struct worker *w, struct query *q);
+
+/* The last step of a query that rules asked something for: what the client gets and the cache does
+ * not. */
+void answer_finish(struct worker *w, struct query *q);
+
+/* Our own before rules see it: flags mended, cut to what the client can take. */
+void answer_own(struct query *q);
+
+/* One from the cache: only cut to what the client can take. */
 void answer_fit(struct query *q);
 
 /* Makes q its own answer, without records; cap of the packet suffices for any query that was
  * parsed. */
 void answer_self(struct worker *w, struct query *q, unsigned rcode);
+
+/*
+ * workers/chains.c: rules. Each runs a chain that has rules over the query or its answer.
+ */
+
+/* The query's message, of a chain of query actions; q->self_made is set when it became an answer.
+ */
+enum verdict chain_of_query(struct worker *w, struct query *q, enum chain_id id);
+
+/* The answer's, of a chain of response actions. */
+enum verdict chain_of_answer(struct worker *w, struct query *q, enum chain_id id);
+
+/* A query that was not answered: its own message, of the chain of timeouts. */
+void chain_of_failure(struct worker *w, struct query *q);
+
+static inline bool has_rules(const struct worker *w, enum chain_id id)
+{
+	return w->t->rules->chain[id]->n != 0;
+}
+
+/*
+ * workers/delay.c: answers that a rule wants held.
+ */
+
+/* Whether q is held now: it leaves when its time has come. */
+bool delay_holds(struct worker *w, struct query *q);
 
 /*
  * workers/record.c: counters, latency, traffic ring.

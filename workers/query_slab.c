@@ -19,7 +19,7 @@
 
 /* Room for a datagram with what ECS adds; with the struct an odd number of lines, so that slots
  * spread over all sets. */
-#define SLOT_LINES 29
+#define SLOT_LINES 31
 #define SLOT_LEN   (SLOT_LINES * CACHE_LINE)
 #define SLOT_ROOM  (SLOT_LEN - sizeof(struct query))
 static_assert(SLOT_ROOM >= QUERY_UDP_MAX + QUERY_HEADROOM, "a datagram does not fit its slot");
@@ -101,6 +101,8 @@ void query_free(struct worker *w, struct query *q)
 
 	if (!q->near_only) {
 		assert(!timer_is_running(&q->timer));
+		if (unlikely(q->extra != NULL))
+			extra_clear(w->extras, q);
 		memset((uint8_t *)q + NEAR_LEN, 0, sizeof(*q) - NEAR_LEN);
 	}
 	if (unlikely((size_t)((uint8_t *)q - s->base) >= (size_t)SLOTS_MAX * SLOT_LEN)) {

@@ -1,6 +1,7 @@
 /* How a worker follows the tables: on each new generation, when it begins to serve, and at its end.
  */
 #include "core/clock.h"
+#include "rules/counters.h"
 #include "workers/pipeline.h"
 #include "workers/reconcile.h"
 #include "workers/udp.h"
@@ -86,6 +87,7 @@ void worker_reconcile(struct worker *w)
 			cache_join(pools->list[i]->cache, w->id);
 	for (unsigned i = 0; i < f->n; i++)
 		perworker_get(&f->list[i]->counters, w->id);
+	counters_join(w->id, w->t->rules->counters_end);
 	follow_cleaning_delay(w);
 	upstreams_reconcile(w);
 	probe_reconcile(w);

@@ -270,7 +270,8 @@ static void stream_drop(struct worker *w, struct query *q)
 	else if (q->failure == FAILURE_NETWORK)
 		counter_inc(&c->counters->tcp_gave_up);
 	c->closing = true;
-	query_done(w, q);
+	if (!q->more_coming) /* else the server's side sees the client gone, and ends the transfer */
+		query_done(w, q);
 }
 
 static const struct transport stream_transport = {

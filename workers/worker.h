@@ -10,6 +10,7 @@
 #include "cache/cache.h"
 #include "core/mailbox.h"
 #include "core/query.h"
+#include "core/query_extra.h"
 #include "core/settings.h"
 #include "core/stats.h"
 #include "pools/pool.h"
@@ -22,6 +23,7 @@ struct worker;
 struct upstream;
 struct udp_io;
 struct slab;
+struct rule_scratch;
 
 /* Anything with a descriptor in the worker's epoll set; data.ptr points here. */
 struct source {
@@ -54,6 +56,10 @@ struct worker {
 	bool upstreams_ended;          /* one that was removed has nothing in flight any more */
 	struct cache_slot *keys;       /* BATCH_MAX scratch keys of the cache */
 	struct policy_ctx policy;
+	uint32_t answer_cap;           /* room of the answer that is under way */
+	unsigned held;                 /* answers that wait for their delay */
+	struct extra_pool *extras;     /* tags and the like, see core/query_extra.h */
+	struct rule_scratch *scratch;
 	struct traffic_ring *ring;
 	struct log_queue *log;
 	struct streams *streams;       /* clients' connections, see workers/stream_clients.c */

@@ -54,10 +54,10 @@ static void replace(lua_State *L, struct netmask_table **t,
 	struct err err;
 
 	if (add_all(L, next, &err) < 0) {
-		netmask_table_free(next);
+		netmask_table_unref(next);
 		lua_host_raise(L, &err);
 	}
-	netmask_table_free(*t);
+	netmask_table_unref(*t);
 	*t = next;
 }
 

@@ -17,6 +17,20 @@ static struct set_box *check(lua_State *L, int i)
 	return box;
 }
 
+/* For a change: rules that have the set keep it as it was. */
+static struct set_box *check_own(lua_State *L, int i)
+{
+	struct set_box *box = check(L, i);
+
+	box->table = suffix_table_own(box->table);
+	return box;
+}
+
+struct suffix_table *lua_test_name_set(lua_State *L, int i)
+{
+	return lua_object_test(L, i, &lua_name_set) ? check(L, i)->table : NULL;
+}
+
 static int new_set(lua_State *L)
 {
 	struct set_box *box = lua_object_new(L, &lua_name_set, sizeof(*box));
@@ -32,7 +46,7 @@ const struct lua_function name_set_functions[] = {
 
 static int add(lua_State *L)
 {
-	const struct set_box *box = check(L, 1);
+	const struct set_box *box = check_own(L, 1);
 	uint8_t name[DNS_NAME_MAX];
 	size_t len = lua_arg_name(L, 2, "name", name);
 
@@ -56,7 +70,7 @@ static int check_name(lua_State *L)
 
 static int delete (lua_State *L)
 {
-	const struct set_box *box = check(L, 1);
+	const struct set_box *box = check_own(L, 1);
 	uint8_t name[DNS_NAME_MAX];
 	size_t len = lua_arg_name(L, 2, "name", name);
 
@@ -80,7 +94,7 @@ static int clear(lua_State *L)
 {
 	struct set_box *box = check(L, 1);
 
-	suffix_table_free(box->table);
+	suffix_table_unref(box->table);
 	box->table = suffix_table_new();
 	return 0;
 }
@@ -107,7 +121,7 @@ static int gc(lua_State *L)
 {
 	struct set_box *box = lua_object_check(L, 1, &lua_name_set);
 
-	suffix_table_free(box->table);
+	suffix_table_unref(box->table);
 	box->table = NULL;
 	return 0;
 }

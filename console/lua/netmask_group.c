@@ -37,11 +37,25 @@ static struct group_box *check(lua_State *L, int i)
 	return box;
 }
 
+/* For a change: rules that have the group keep it as it was. */
+static struct group_box *check_own(lua_State *L, int i)
+{
+	struct group_box *box = check(L, i);
+
+	box->table = netmask_table_own(box->table);
+	return box;
+}
+
+struct netmask_table *lua_test_netmask_group(lua_State *L, int i)
+{
+	return lua_object_test(L, i, &lua_netmask_group) ? check(L, i)->table : NULL;
+}
+
 static int gc(lua_State *L)
 {
 	struct group_box *box = lua_object_check(L, 1, &lua_netmask_group);
 
-	netmask_table_free(box->table);
+	netmask_table_unref(box->table);
 	box->table = NULL;
 	return 0;
 }
@@ -49,7 +63,7 @@ static int gc(lua_State *L)
 /* Replaces the table of the group. Takes next. */
 static void replace(struct group_box *box, struct netmask_table *next)
 {
-	netmask_table_free(box->table);
+	netmask_table_unref(box->table);
 	box->table = next;
 }
 
@@ -99,7 +113,7 @@ static void add_table(lua_State *L, struct group_box *box)
 	struct err err;
 
 	if (!add_entries(L, read, &err)) {
-		netmask_table_free(read);
+		netmask_table_unref(read);
 		lua_host_raise(L, &err);
 	}
 	if (netmask_table_len(box->table) == 0) {
@@ -107,12 +121,12 @@ static void add_table(lua_State *L, struct group_box *box)
 		return;
 	}
 	merge(box, read);
-	netmask_table_free(read);
+	netmask_table_unref(read);
 }
 
 static int add_mask(lua_State *L)
 {
-	struct group_box *box = check(L, 1);
+	struct group_box *box = check_own(L, 1);
 	struct err err;
 
 	if (lua_istable(L, 2))
@@ -124,7 +138,7 @@ static int add_mask(lua_State *L)
 
 static int add_masks(lua_State *L)
 {
-	struct group_box *box = check(L, 1);
+	struct group_box *box = check_own(L, 1);
 
 	if (!lua_istable(L, 2))
 		return lua_fail(L, "netmasks must be a table, got %s", lua_value_text(L, 2));
@@ -134,7 +148,7 @@ static int add_masks(lua_State *L)
 
 static int add_group(lua_State *L)
 {
-	struct group_box *box = check(L, 1);
+	struct group_box *box = check_own(L, 1);
 	const struct group_box *other = check(L, 2);
 
 	if (netmask_table_len(box->table) == 0)

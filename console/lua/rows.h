@@ -132,6 +132,13 @@ void lua_arg_address(lua_State *L, int i, const char *what, uint16_t default_por
 struct netmask;
 bool lua_read_netmask(lua_State *L, int i, struct netmask *out, struct err *err);
 
+/* The set of a SuffixMatchNode, a DNSNameSet, a NetmaskGroup at an index; NULL when it is none. Lent. */
+struct suffix_table;
+struct netmask_table;
+struct suffix_table *lua_test_suffixes(lua_State *L, int i);
+struct suffix_table *lua_test_name_set(lua_State *L, int i);
+struct netmask_table *lua_test_netmask_group(lua_State *L, int i);
+
 /* Whether the argument was left out or is nil. */
 static inline bool lua_arg_missing(lua_State *L, int i)
 {

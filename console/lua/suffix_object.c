@@ -17,6 +17,21 @@ static struct suffix_table *check(lua_State *L, int i)
 	return box->table;
 }
 
+/* For a change: rules that have the set keep it as it was. */
+static struct suffix_table *check_own(lua_State *L, int i)
+{
+	struct suffix_box *box = lua_object_check(L, i, &lua_suffixes);
+
+	check(L, i);
+	box->table = suffix_table_own(box->table);
+	return box->table;
+}
+
+struct suffix_table *lua_test_suffixes(lua_State *L, int i)
+{
+	return lua_object_test(L, i, &lua_suffixes) ? check(L, i) : NULL;
+}
+
 static int new_suffixes(lua_State *L)
 {
 	struct suffix_box *box = lua_object_new(L, &lua_suffixes, sizeof(*box));
@@ -57,7 +72,7 @@ static void change_list(lua_State *L, struct suffix_table *t, enum change change
 /* A list is looked at as a whole first: one bad name, and the set stays as it is. */
 static int change_all(lua_State *L, enum change change)
 {
-	struct suffix_table *t = check(L, 1);
+	struct suffix_table *t = check_own(L, 1);
 
 	if (lua_istable(L, 2)) {
 		lua_settop(L, 2);
@@ -87,11 +102,13 @@ static bool best_match(lua_State *L, struct suffix_match *match)
 	const struct suffix_table *t = check(L, 1);
 	uint8_t name[DNS_NAME_MAX];
 	size_t len = lua_arg_name(L, 2, "name", name);
+	struct suffix_hashes hashes;
 	struct suffix_walk walk;
 
 	if (len == 0)
 		return false;
-	suffix_walk_start(&walk, t, name, len);
+	suffix_hashes_make(&hashes, name, len);
+	suffix_walk_start(&walk, t, &hashes);
 	return suffix_walk_next(&walk, match);
 }
 
@@ -137,7 +154,7 @@ static int gc(lua_State *L)
 {
 	struct suffix_box *box = lua_object_check(L, 1, &lua_suffixes);
 
-	suffix_table_free(box->table);
+	suffix_table_unref(box->table);
 	box->table = NULL;
 	return 0;
 }

@@ -23,6 +23,7 @@
 #define FIRST 1
 
 struct suffix_table {
+	unsigned refs;
 	uint8_t *block; /* [cap + SLACK]: value and name, one after the other */
 	size_t used, cap;
 	size_t dead;     /* octets of entries that were removed: their value is SUFFIX_NONE */
@@ -31,8 +32,11 @@ struct suffix_table {
 	uint32_t len;
 	unsigned depth_end;                  /* above all depths of the mask */
 	uint64_t depths[SUFFIX_DEPTHS / 64]; /* may keep what a removed name alone had */
-	uint64_t secret[3]; /* clients choose what dynamic blocks hold and what is asked */
 };
+
+/* Of the process: clients choose what dynamic blocks hold and what is asked. Made with the first
+ * set. */
+static uint64_t secret[3];
 
 static_assert(SUFFIX_DEPTHS % 64 == 0, "the mask has a bit for each depth");
 
@@ -52,10 +56,10 @@ static inline uint64_t load32(const uint8_t *p)
 	return v;
 }
 
-static inline uint64_t mix(const struct suffix_table *t, uint64_t h, uint64_t word)
+static inline uint64_t mix(uint64_t h, uint64_t word)
 {
 	unsigned __int128 product =
-		(unsigned __int128)(name_lower8(word) ^ t->secret[0]) * (h ^ t->secret[1]);
+		(unsigned __int128)(name_lower8(word) ^ secret[0]) * (h ^ secret[1]);
 
 	return (uint64_t)(product >> 64) ^ (uint64_t)product;
 }
@@ -64,19 +68,18 @@ static inline uint64_t mix(const struct suffix_table *t, uint64_t h, uint64_t wo
  * The hash of a suffix from that of the one below its first label. Loads overlap rather than leave
  * the label; its length octet is part of them, so that no two labels give the same words.
  */
-static inline uint64_t hash_label(const struct suffix_table *t, uint64_t h, const uint8_t *label)
+static inline uint64_t hash_label(uint64_t h, const uint8_t *label)
 {
 	size_t n = (size_t)label[0] + 1;
 
 	if (n < 4)
-		return mix(t, h,
-			   (uint64_t)label[0] | (uint64_t)label[n / 2] << 8 |
-				   (uint64_t)label[n - 1] << 16);
+		return mix(h, (uint64_t)label[0] | (uint64_t)label[n / 2] << 8 |
+				      (uint64_t)label[n - 1] << 16);
 	if (n < 8)
-		return mix(t, h, load32(label) | load32(label + n - 4) << 32);
+		return mix(h, load32(label) | load32(label + n - 4) << 32);
 	for (size_t i = 0; i + 8 < n; i += 8)
-		h = mix(t, h, load64(label + i));
-	return mix(t, h, load64(label + n - 8));
+		h = mix(h, load64(label + i));
+	return mix(h, load64(label + n - 8));
 }
 
 /* Where each label begins, the root too; how many there are without it. */
@@ -90,15 +93,15 @@ static inline unsigned find_labels(const uint8_t *name, uint8_t start[static SUF
 	return n;
 }
 
-static uint64_t hash_name(const struct suffix_table *t, const uint8_t *name, unsigned *labels)
+static uint64_t hash_name(const uint8_t *name, unsigned *labels)
 {
 	uint8_t start[SUFFIX_DEPTHS];
 	unsigned n = find_labels(name, start);
-	uint64_t h = t->secret[2];
+	uint64_t h = secret[2];
 
 	*labels = n;
 	while (n-- > 0)
-		h = hash_label(t, h, name + start[n]);
+		h = hash_label(h, name + start[n]);
 	return h;
 }
 
@@ -165,52 +168,74 @@ static struct suffix_match entry_at(const struct suffix_table *t, size_t at, siz
 	return (struct suffix_match){t->block + at + VALUE_LEN, len, value_at(t, at)};
 }
 
-void suffix_walk_start(struct suffix_walk *w, const struct suffix_table *t, const uint8_t *name,
-		       size_t len)
+static void hash_suffixes(struct suffix_hashes *h, const uint8_t *name, size_t len,
+			  unsigned depth_end)
 {
-	uint64_t h = t->secret[2];
+	uint64_t hash = secret[2];
 
-	w->table = t;
-	w->name = name;
-	w->len = len;
-	w->labels = find_labels(name, w->start);
-	w->left = w->labels + 1 < t->depth_end ? w->labels + 1 : t->depth_end;
-	w->hash[0] = h;
-	for (unsigned depth = 1; depth < w->left; depth++) {
-		h = hash_label(t, h, name + w->start[w->labels - depth]);
-		w->hash[depth] = h;
-		if (has_depth(t, depth))
-			__builtin_prefetch(t->index + first_slot(t, h));
+	h->name = name;
+	h->len = len;
+	h->labels = find_labels(name, h->start);
+	h->hash[0] = hash;
+	for (unsigned depth = 1; depth <= h->labels && depth < depth_end; depth++) {
+		hash = hash_label(hash, name + h->start[h->labels - depth]);
+		h->hash[depth] = hash;
 	}
+}
+
+void suffix_hashes_make(struct suffix_hashes *h, const uint8_t *name, size_t len)
+{
+	hash_suffixes(h, name, len, SUFFIX_DEPTHS);
+}
+
+void suffix_walk_start(struct suffix_walk *w, const struct suffix_table *t,
+		       const struct suffix_hashes *h)
+{
+	w->table = t;
+	w->hashes = h;
+	w->left = h->labels + 1 < t->depth_end ? h->labels + 1 : t->depth_end;
+	for (unsigned depth = 1; depth < w->left; depth++)
+		if (has_depth(t, depth))
+			__builtin_prefetch(t->index + first_slot(t, h->hash[depth]));
 }
 
 bool suffix_walk_next(struct suffix_walk *w, struct suffix_match *match)
 {
 	const struct suffix_table *t = w->table;
+	const struct suffix_hashes *h = w->hashes;
 
 	while (w->left > 0) {
 		unsigned depth = --w->left;
-		size_t from = w->start[w->labels - depth];
+		size_t from = h->start[h->labels - depth];
 		uint32_t slot;
 
 		if (!has_depth(t, depth))
 			continue;
-		slot = find(t, w->hash[depth], w->name + from, w->len - from);
+		slot = find(t, h->hash[depth], h->name + from, h->len - from);
 		if (t->index[slot] == 0)
 			continue;
-		*match = entry_at(t, t->index[slot] & t->place, w->len - from);
+		*match = entry_at(t, t->index[slot] & t->place, h->len - from);
 		return true;
 	}
 	return false;
 }
 
-uint32_t suffix_table_lookup(const struct suffix_table *t, const uint8_t *name, size_t len)
+uint32_t suffix_table_lookup_hashed(const struct suffix_table *t, const struct suffix_hashes *h)
 {
 	struct suffix_walk w;
 	struct suffix_match match;
 
-	suffix_walk_start(&w, t, name, len);
+	suffix_walk_start(&w, t, h);
 	return suffix_walk_next(&w, &match) ? match.value : SUFFIX_NONE;
+}
+
+/* No deeper than the set is. */
+uint32_t suffix_table_lookup(const struct suffix_table *t, const uint8_t *name, size_t len)
+{
+	struct suffix_hashes h;
+
+	hash_suffixes(&h, name, len, t->depth_end);
+	return suffix_table_lookup_hashed(t, &h);
 }
 
 /* The slot of exactly this name, whose hash and labels it is told; or UINT32_MAX. */
@@ -228,8 +253,15 @@ static uint32_t find_exact(const struct suffix_table *t, const uint8_t *name, si
 uint32_t suffix_table_exact(const struct suffix_table *t, const uint8_t *name, size_t len)
 {
 	unsigned labels;
-	uint64_t h = hash_name(t, name, &labels);
+	uint64_t h = hash_name(name, &labels);
 	uint32_t slot = find_exact(t, name, len, h, labels);
+
+	return slot == UINT32_MAX ? SUFFIX_NONE : value_at(t, t->index[slot] & t->place);
+}
+
+uint32_t suffix_table_exact_hashed(const struct suffix_table *t, const struct suffix_hashes *h)
+{
+	uint32_t slot = find_exact(t, h->name, h->len, h->hash[h->labels], h->labels);
 
 	return slot == UINT32_MAX ? SUFFIX_NONE : value_at(t, t->index[slot] & t->place);
 }
@@ -275,7 +307,7 @@ static void rebuild(struct suffix_table *t)
 		if (value_at(t, at) == SUFFIX_NONE)
 			continue;
 		memmove(t->block + to, t->block + at, size);
-		h = hash_name(t, t->block + to + VALUE_LEN, &labels);
+		h = hash_name(t->block + to + VALUE_LEN, &labels);
 		note_depth(t, labels);
 		index_put(t, (uint32_t)to, h);
 		to += size;
@@ -302,7 +334,7 @@ static void reserve(struct suffix_table *t, size_t size)
 int suffix_table_add(struct suffix_table *t, const uint8_t *name, size_t len, uint32_t value)
 {
 	unsigned labels;
-	uint64_t h = hash_name(t, name, &labels);
+	uint64_t h = hash_name(name, &labels);
 	uint32_t slot = find_exact(t, name, len, h, labels);
 	size_t size = VALUE_LEN + len;
 
@@ -337,7 +369,7 @@ static void index_remove(struct suffix_table *t, uint32_t hole)
 	for (uint32_t slot = next_slot(t, hole); t->index[slot]; slot = next_slot(t, slot)) {
 		const uint8_t *name = t->block + (t->index[slot] & t->place) + VALUE_LEN;
 		unsigned labels;
-		uint32_t home = first_slot(t, hash_name(t, name, &labels));
+		uint32_t home = first_slot(t, hash_name(name, &labels));
 
 		if (!is_between(home, hole, slot))
 			continue;
@@ -351,7 +383,7 @@ bool suffix_table_remove(struct suffix_table *t, const uint8_t *name, size_t len
 {
 	static const uint32_t none = SUFFIX_NONE;
 	unsigned labels;
-	uint64_t h = hash_name(t, name, &labels);
+	uint64_t h = hash_name(name, &labels);
 	uint32_t slot = find_exact(t, name, len, h, labels);
 
 	if (slot == UINT32_MAX)
@@ -384,26 +416,50 @@ bool suffix_table_next(const struct suffix_table *t, size_t *at, struct suffix_m
 	return false;
 }
 
+static void draw_secret(void)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(secret); i++) {
+		const char key[] = {'s', 'u', 'f', 'f', 'i', 'x', (char)i};
+
+		secret[i] = hash_keyed(key, sizeof(key));
+	}
+}
+
 struct suffix_table *suffix_table_new(void)
 {
 	struct suffix_table *t = mem_zalloc(1, sizeof(*t));
 
-	for (unsigned i = 0; i < ARRAY_LEN(t->secret); i++) {
-		const char key[] = {'s', 'u', 'f', 'f', 'i', 'x', (char)i};
-
-		t->secret[i] = hash_keyed(key, sizeof(key));
-	}
+	if (secret[0] == 0)
+		draw_secret();
+	t->refs = 1;
 	t->used = FIRST;
 	return t;
 }
 
-void suffix_table_free(struct suffix_table *t)
+struct suffix_table *suffix_table_ref(struct suffix_table *t)
 {
-	if (!t)
+	t->refs++;
+	return t;
+}
+
+void suffix_table_unref(struct suffix_table *t)
+{
+	if (!t || --t->refs > 0)
 		return;
 	free(t->block);
 	free(t->index);
 	free(t);
+}
+
+struct suffix_table *suffix_table_own(struct suffix_table *t)
+{
+	struct suffix_table *copy;
+
+	if (t->refs == 1)
+		return t;
+	copy = suffix_table_clone(t);
+	t->refs--;
+	return copy;
 }
 
 struct suffix_table *suffix_table_clone(const struct suffix_table *from)
@@ -411,6 +467,7 @@ struct suffix_table *suffix_table_clone(const struct suffix_table *from)
 	struct suffix_table *t = mem_alloc(sizeof(*t));
 
 	*t = *from;
+	t->refs = 1;
 	if (from->block) {
 		t->block = mem_alloc(t->cap + SLACK);
 		memcpy(t->block, from->block, t->used);

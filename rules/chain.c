@@ -1,0 +1,195 @@
+#include "rules/chain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "rules/counters.h"
+#include "rules/index.h"
+
+struct rule *rule_new(struct selector *s, struct action *a, const char *name, const struct uuid *id)
+{
+	static uint64_t created; /* control thread */
+	struct rule *r = mem_zalloc(1, sizeof(*r));
+
+	r->refs = 1;
+	r->selector = selector_ref(s);
+	r->action = action_ref(a);
+	r->name = mem_strdup(name);
+	r->id = id != NULL ? *id : uuid_random();
+	r->creation_order = created++;
+	return r;
+}
+
+struct rule *rule_ref(struct rule *r)
+{
+	r->refs++;
+	return r;
+}
+
+void rule_unref(struct rule *r)
+{
+	if (--r->refs > 0)
+		return;
+	selector_unref(r->selector);
+	action_unref(r->action);
+	free(r->name);
+	free(r);
+}
+
+struct chain *chain_new(void)
+{
+	struct chain *c = mem_zalloc(1, sizeof(*c));
+
+	c->refs = 1;
+	return c;
+}
+
+struct chain *chain_ref(struct chain *c)
+{
+	c->refs++;
+	return c;
+}
+
+void chain_unref(struct chain *c)
+{
+	if (--c->refs > 0)
+		return;
+	for (unsigned i = 0; i < c->n; i++)
+		rule_unref(c->rules[i]);
+	index_free(c->index);
+	free(c->sealed);
+	free(c->rules);
+	free(c);
+}
+
+struct chain *chain_clone(const struct chain *c)
+{
+	struct chain *copy = chain_new();
+
+	copy->n = copy->cap = c->n;
+	copy->rules = mem_alloc((c->n + 1) * sizeof(struct rule *));
+	for (unsigned i = 0; i < c->n; i++)
+		copy->rules[i] = rule_ref(c->rules[i]);
+	return copy;
+}
+
+void chain_append(struct chain *c, struct rule *r)
+{
+	assert(c->sealed == NULL);
+	if (c->n == c->cap) {
+		c->cap = c->cap ? 2 * c->cap : 8;
+		c->rules = mem_realloc(c->rules, c->cap, sizeof(struct rule *));
+	}
+	c->rules[c->n++] = rule_ref(r);
+}
+
+void chain_remove(struct chain *c, unsigned at)
+{
+	assert(c->sealed == NULL && at < c->n);
+	rule_unref(c->rules[at]);
+	c->n--;
+	memmove(&c->rules[at], &c->rules[at + 1], (c->n - at) * sizeof(struct rule *));
+}
+
+void chain_move(struct chain *c, unsigned from, unsigned to)
+{
+	struct rule *r = c->rules[from];
+
+	assert(c->sealed == NULL && from < c->n && to <= c->n);
+	if (to > from) {
+		memmove(&c->rules[from], &c->rules[from + 1],
+			(to - from - 1) * sizeof(struct rule *));
+		c->rules[to - 1] = r;
+	} else {
+		memmove(&c->rules[to + 1], &c->rules[to], (from - to) * sizeof(struct rule *));
+		c->rules[to] = r;
+	}
+}
+
+static struct sealed_rule seal_rule(const struct rule *r)
+{
+	struct selector *s = r->selector;
+
+	if (s->counter == SELECTOR_NO_COUNTER)
+		s->counter = counters_take();
+	return (struct sealed_rule){
+		.match = s->type->match,
+		.selector = s->state,
+		.run = r->action->type->run,
+		.action = r->action->state,
+		.counter = s->counter,
+	};
+}
+
+void chain_seal(struct chain *c)
+{
+	if (c->sealed != NULL)
+		return;
+	c->sealed = mem_alloc((c->n + 1) * sizeof(*c->sealed));
+	for (unsigned i = 0; i < c->n; i++)
+		c->sealed[i] = seal_rule(c->rules[i]);
+	c->index = index_build(c->rules, c->n);
+}
+
+/* One rule, asked and when it matches run. */
+static inline enum verdict ask(const struct sealed_rule *r, struct rule_run *run)
+{
+	if (!r->match(r->selector, run))
+		return unlikely(run->must_drop) ? VERDICT_DROP : VERDICT_NEXT;
+	counters_inc(run->worker, r->counter);
+	return r->run(r->action, run);
+}
+
+static enum verdict ask_all(const struct chain *c, struct rule_run *run, uint32_t from)
+{
+	for (uint32_t i = from; i < c->n; i++) {
+		enum verdict v = ask(&c->sealed[i], run);
+
+		if (v != VERDICT_NEXT)
+			return v;
+	}
+	return VERDICT_NEXT;
+}
+
+enum verdict chain_run_plain(const struct chain *c, struct rule_run *run)
+{
+	return ask_all(c, run, 0);
+}
+
+/*
+ * The candidates from a position on, for as long as the message stays as it was when they were
+ * found: then *from is where to look anew. UINT32_MAX: the chain is done.
+ */
+static enum verdict run_from(const struct chain *c, struct rule_run *run, uint32_t *from)
+{
+	struct cursors cursors;
+	uint32_t at = *from;
+
+	*from = UINT32_MAX;
+	run->edited = false;
+	if (unlikely(!index_find(c->index, run, at, &cursors)))
+		return ask_all(c, run, at);
+	while ((at = cursors_next(&cursors)) != UINT32_MAX) {
+		enum verdict v = ask(&c->sealed[at], run);
+
+		if (v != VERDICT_NEXT)
+			return v;
+		if (unlikely(run->edited)) {
+			*from = at + 1;
+			return VERDICT_NEXT;
+		}
+	}
+	return VERDICT_NEXT;
+}
+
+enum verdict chain_run(const struct chain *c, struct rule_run *run)
+{
+	enum verdict v;
+	uint32_t from = 0;
+
+	do
+		v = run_from(c, run, &from);
+	while (unlikely(from < c->n));
+	return v;
+}

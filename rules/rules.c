@@ -1,0 +1,122 @@
+#include "rules/rules.h"
+
+#include <stdlib.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+#include "pools/pool.h"
+#include "rules/counters.h"
+
+const struct chain_row chain_rows[CHAIN_COUNT] = {
+#define X(id, infix, is_response, help) {infix, is_response, help},
+	RULE_CHAINS(X)
+#undef X
+};
+
+static struct part *create(void)
+{
+	struct rules *r = mem_zalloc(1, sizeof(*r));
+
+	for (unsigned i = 0; i < CHAIN_COUNT; i++)
+		r->chain[i] = chain_new();
+	return &r->part;
+}
+
+static struct part *clone(const struct part *part)
+{
+	const struct rules *old = container_of(part, struct rules, part);
+	struct rules *r = mem_zalloc(1, sizeof(*r));
+
+	for (unsigned i = 0; i < CHAIN_COUNT; i++)
+		r->chain[i] = chain_ref(old->chain[i]);
+	return &r->part;
+}
+
+static int seal(struct part *part, const struct tables *draft, struct err *err)
+{
+	struct rules *r = container_of(part, struct rules, part);
+
+	for (unsigned i = 0; i < CHAIN_COUNT; i++)
+		chain_seal(r->chain[i]);
+	r->counters_end = counters_end();
+	return 0;
+}
+
+static void warn_of_pool(const struct rule *r, const struct pools *pools)
+{
+	const struct action_type *type = r->action->type;
+	const char *pool = type->pool != NULL ? type->pool(r->action->state) : NULL;
+	char *text;
+
+	if (pool == NULL || pools_find(pools, pool) != NULL)
+		return;
+	text = selector_text(r->selector);
+	log_warning(
+		"rules",
+		"rule '%.200s' sends to pool '%s', which does not exist: until it does, such queries "
+		"are dropped",
+		text, pool);
+	free(text);
+}
+
+/* Rules are told about once, when they have come. */
+static void committed(const struct part *before, const struct part *next, const struct tables *t)
+{
+	static uint64_t told; /* rules created before were looked at */
+	const struct rules *r = container_of(next, struct rules, part);
+	uint64_t newest = told;
+
+	for (unsigned i = 0; i < CHAIN_COUNT; i++) {
+		const struct chain *c = r->chain[i];
+
+		for (unsigned k = 0; k < c->n; k++) {
+			if (c->rules[k]->creation_order < told)
+				continue;
+			warn_of_pool(c->rules[k], t->pools);
+			if (c->rules[k]->creation_order >= newest)
+				newest = c->rules[k]->creation_order + 1;
+		}
+	}
+	told = newest;
+}
+
+static void release(struct part *part)
+{
+	struct rules *r = container_of(part, struct rules, part);
+
+	for (unsigned i = 0; i < CHAIN_COUNT; i++)
+		chain_unref(r->chain[i]);
+	free(r);
+}
+
+static const struct part_ops ops = {
+	.name = "rules",
+	.create = create,
+	.clone = clone,
+	.seal = seal,
+	.committed = committed,
+	.free = release,
+	.only_live = true,
+};
+
+void rules_register(void)
+{
+	tables_register(PART_RULES, &ops);
+}
+
+struct chain *rules_edit(struct rules *r, enum chain_id id)
+{
+	struct chain *c = r->chain[id];
+
+	if (c->refs == 1 && c->sealed == NULL)
+		return c;
+	r->chain[id] = chain_clone(c);
+	chain_unref(c);
+	return r->chain[id];
+}
+
+void rules_replace(struct rules *r, enum chain_id id, struct chain *next)
+{
+	chain_unref(r->chain[id]);
+	r->chain[id] = next;
+}

@@ -1,0 +1,85 @@
+/*
+ * What a rule sees while it is evaluated: the query, the message that its chain is about, and the
+ * worker that runs it, without the worker's own types. Lives on the worker's stack.
+ */
+#ifndef RULES_RUN_H
+#define RULES_RUN_H
+
+#include "core/dns/suffix.h"
+#include "core/query.h"
+#include "core/query_extra.h"
+#include "core/stats.h"
+
+struct worker;
+struct rule_run;
+struct tee;
+struct log_sink;
+
+/* What an action says of the rest of its chain. */
+enum verdict {
+	VERDICT_NEXT, /* go on with the next rule */
+	VERDICT_STOP, /* the rest of the chain is passed over */
+	VERDICT_DROP, /* no answer: the query is to be let go */
+};
+
+/* What actions need of the worker that runs them. */
+struct rule_services {
+	/* Room for a message of any size, which lies still until the worker sends. */
+	uint8_t *(*room)(struct worker *w, size_t *cap);
+
+	/* A copy of the query for another server, whose answers are only counted. */
+	void (*tee)(struct worker *w, struct tee *tee, const struct rule_run *run);
+};
+
+/* What is computed once a query, when the first rule asks; one for each worker. */
+struct rule_scratch {
+	char text[DNS_NAME_TEXT_MAX]; /* the name as regular expressions see it */
+	struct suffix_hashes hashes;
+};
+
+struct rule_run {
+	struct query *q;
+	uint8_t *msg; /* the query, or the answer once there is one; cap octets of room */
+	size_t len, cap;
+	bool is_response; /* a chain of answers: actions are response actions */
+	bool edited;      /* msg was changed since the driver last looked for candidates */
+	bool changed;     /* msg was changed at all */
+	bool must_drop;   /* a selector could not be evaluated: the query is dropped */
+	bool has_hashes;
+	bool has_opt;      /* opt is that of msg as it stands */
+	uint16_t text_len; /* of the scratch text, plus 1; 0: not made yet */
+	unsigned worker;
+	uint64_t now_us;
+	const struct tables *t;
+	struct worker_stats *stats;
+	struct extra_pool *extras;
+	struct log_sink *log;
+	struct rule_scratch *scratch;
+	const struct rule_services *services;
+	struct worker *w; /* for the services */
+	struct opt opt;
+};
+
+/* The question of msg: the query's, or an empty one where an answer came without a question. */
+const struct question *run_question(const struct rule_run *run);
+
+/* The OPT of msg; at is 0 when there is none or the message is malformed. */
+const struct opt *run_opt(struct rule_run *run);
+
+/* msg was changed and is len octets long now. */
+void run_edited(struct rule_run *run, size_t len);
+
+/*
+ * The query has become its own answer: len octets at q->answer, of which cap are there. Also counts
+ * as an edit. What is called self-answered by the statistics.
+ */
+void run_answered(struct rule_run *run, uint8_t *answer, size_t len, size_t cap);
+
+/* The name without its final dot, case kept, NUL at the end; "" for the root. Lent for this query.
+ */
+const char *run_name_text(struct rule_run *run, size_t *len);
+
+/* The hashes of the name's suffixes, shared by all sets of names. Lent for this query. */
+const struct suffix_hashes *run_hashes(struct rule_run *run);
+
+#endif

@@ -1,0 +1,74 @@
+/* Rules run for a query: what they see is put together here, and what they made of it taken over.
+ */
+#include "workers/pipeline.h"
+#include "workers/udp.h"
+
+static const struct rule_services services = {
+	.room = udp_room,
+};
+
+static void run_begin(struct rule_run *run, struct worker *w, struct query *q)
+{
+	*run = (struct rule_run){
+		.q = q,
+		.worker = w->id,
+		.now_us = w->now_us,
+		.t = w->t,
+		.stats = &w->stats,
+		.extras = w->extras,
+		.scratch = w->scratch,
+		.services = &services,
+		.w = w,
+	};
+}
+
+enum verdict chain_of_query(struct worker *w, struct query *q, enum chain_id id)
+{
+	struct rule_run run;
+	enum verdict v;
+
+	run_begin(&run, w, q);
+	run.msg = q->packet;
+	run.len = q->len;
+	run.cap = q->cap;
+	run.opt = q->opt;
+	run.has_opt = true;
+	v = chain_run(w->t->rules->chain[id], &run);
+	if (likely(!run.changed))
+		return v;
+	if (q->self_made) {
+		q->answer_len = (uint32_t)run.len;
+		w->answer_cap = (uint32_t)run.cap;
+	} else {
+		q->len = (uint16_t)run.len;
+		q->opt = *run_opt(&run);
+	}
+	return v;
+}
+
+enum verdict chain_of_answer(struct worker *w, struct query *q, enum chain_id id)
+{
+	struct rule_run run;
+	enum verdict v;
+
+	run_begin(&run, w, q);
+	run.is_response = true;
+	run.msg = q->answer;
+	run.len = q->answer_len;
+	run.cap = w->answer_cap;
+	v = chain_run(w->t->rules->chain[id], &run);
+	q->answer_len = (uint32_t)run.len;
+	return v;
+}
+
+void chain_of_failure(struct worker *w, struct query *q)
+{
+	struct rule_run run;
+
+	run_begin(&run, w, q);
+	run.is_response = true;
+	run.msg = q->packet;
+	run.len = q->len;
+	run.cap = q->cap;
+	chain_run(w->t->rules->chain[CHAIN_TIMEOUT], &run);
+}
