@@ -375,12 +375,28 @@ static uint32_t drawn_seed(void)
 	return seed;
 }
 
+/* A def that is in the live tables has its tag already. */
+static void seal_tags(struct pools *p)
+{
+	for (unsigned i = 0; i < p->n_rows; i++) {
+		struct server_def *d = p->rows[i].def;
+		char text[512];
+
+		if (d->tag != NULL)
+			continue;
+		d->tag = mem_strdup(
+			server_name_with_addr(p->rows[i].server, d, text, sizeof(text)));
+		d->tag_len = strlen(d->tag);
+	}
+}
+
 static int seal(struct part *part, const struct tables *draft, struct err *err)
 {
 	struct pools *p = container_of(part, struct pools, part);
 	uint32_t seed = draft->settings->hash_perturbation;
 	int rc = 0;
 
+	seal_tags(p);
 	for (unsigned i = 0; i < p->n_list && rc == 0; i++) {
 		struct pool *pool = p->list[i];
 
