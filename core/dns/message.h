@@ -16,6 +16,9 @@ struct question {
  */
 int msg_question(const uint8_t *msg, size_t len, struct question *q);
 
+/* The same where there may be none: QDCOUNT 0 gives 0 with all of q zero, as what edits messages takes it. */
+int msg_first_question(const uint8_t *msg, size_t len, struct question *q);
+
 /* Octets of an OPT record without options: owner (the root), type, class, TTL, length (RFC 6891 6.1.2). */
 #define OPT_FIXED 11
 

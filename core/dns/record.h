@@ -23,7 +23,10 @@ struct record_walk {
 	uint8_t section;
 };
 
-/* Begins after the first question and passes over further ones. r.bad when those are cut short. */
+/*
+ * Begins after the first question and passes over further ones. r.bad when those are cut short, or the
+ * message ends before q does.
+ */
 void records_begin(struct record_walk *w, const uint8_t *msg, size_t len, const struct question *q);
 
 /* The next record; false at the end of the last section, or with w->r.bad set when it is cut short.
