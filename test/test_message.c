@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "core/dns/record.h"
+#include "core/dns/answer.h"
 #include "test/packet.h"
 
 static const struct {
@@ -282,6 +282,8 @@ static void a_truncated_answer_without_opt_gets_none(void **state)
 	assert_int_equal(msg_truncate(p.msg, p.len, &p.q, NULL), p.q.end);
 }
 
+static const struct answer_form no_opt;
+
 static void an_empty_answer_has_the_flags_of_one(void **state)
 {
 	static const struct {
@@ -301,7 +303,7 @@ static void an_empty_answer_has_the_flags_of_one(void **state)
 		packet_add(&p, 1, 0, 0, BYTES(A_RECORD));
 		msg_set_flags(p.msg, (uint16_t)rows[i].in);
 		assert_int_equal(
-			msg_answer_empty(p.msg, p.len, sizeof(p.msg), &p.q, rows[i].rcode, NULL, 0),
+			msg_answer_empty(p.msg, p.len, sizeof(p.msg), &p.q, rows[i].rcode, &no_opt),
 			p.q.end);
 		if (msg_flags(p.msg) != rows[i].want)
 			fail_msg("%s: 0x%04x", rows[i].label, msg_flags(p.msg));
@@ -313,11 +315,12 @@ static void an_empty_answer_has_opt_when_the_query_had(void **state)
 {
 	struct packet p = packet_begin("www", 1);
 	struct opt opt, got;
+	struct answer_form form = {.opt = &opt, .payload = 1400};
 	size_t len;
 
 	packet_add(&p, 0, 0, 1, BYTES("\0\0\x29\2\0\0\0\x80\0\0\6\0\x0a\0\2ab"));
 	assert_int_equal(msg_opt(p.msg, p.len, &p.q, &opt), 0);
-	len = msg_answer_empty(p.msg, p.len, sizeof(p.msg), &p.q, 23, &opt, 1400);
+	len = msg_answer_empty(p.msg, p.len, sizeof(p.msg), &p.q, 23, &form);
 	assert_int_equal(len, p.q.end + 11);
 	assert_int_equal(msg_opt(p.msg, len, &p.q, &got), 0);
 	assert_int_equal(got.payload, 1400);
@@ -325,11 +328,11 @@ static void an_empty_answer_has_opt_when_the_query_had(void **state)
 	assert_int_equal(got.ext_rcode, 1); /* 23 = 1 * 16 + 7 */
 	assert_int_equal(msg_flags(p.msg) & DNS_RCODE_MASK, 7);
 	/* no room for one */
-	assert_int_equal(msg_answer_empty(p.msg, len, len - 1, &p.q, 5, &opt, 1400), p.q.end);
+	assert_int_equal(msg_answer_empty(p.msg, len, len - 1, &p.q, 5, &form), p.q.end);
 	assert_int_equal(msg_arcount(p.msg), 0);
 	/* the query had none */
 	opt.at = 0;
-	assert_int_equal(msg_answer_empty(p.msg, len, sizeof(p.msg), &p.q, 5, &opt, 1400), p.q.end);
+	assert_int_equal(msg_answer_empty(p.msg, len, sizeof(p.msg), &p.q, 5, &form), p.q.end);
 }
 
 static void an_empty_answer_may_lack_the_question(void **state)
@@ -338,7 +341,7 @@ static void an_empty_answer_may_lack_the_question(void **state)
 	struct question none = {0};
 
 	assert_int_equal(
-		msg_answer_empty(msg, sizeof(msg), sizeof(msg), &none, RCODE_NOTIMP, NULL, 0),
+		msg_answer_empty(msg, sizeof(msg), sizeof(msg), &none, RCODE_NOTIMP, &no_opt),
 		DNS_HEADER_LEN);
 	assert_int_equal(msg_qdcount(msg), 0);
 	assert_int_equal(msg_flags(msg), DNS_QR | DNS_RD | DNS_RA | RCODE_NOTIMP);

@@ -74,14 +74,6 @@ bool msg_question_equal(const uint8_t *answer, size_t len, const uint8_t *query,
  */
 size_t msg_truncate(uint8_t *msg, size_t len, const struct question *q, const struct opt *opt);
 
-/*
- * Turns a query into an answer without records, in place: QR, rcode, RA = RD, AA and AD clear. With
- * opt (the query's) an OPT of ours follows: payload, DO copied, no options; pass NULL to add none.
- * cap is the room at msg. Returns the new length (RFC 1035 4.1.1, RFC 6891 7).
- */
-size_t msg_answer_empty(uint8_t *msg, size_t len, size_t cap, const struct question *q, unsigned rcode,
-                        const struct opt *opt, uint16_t payload);
-
 /* What was done to a query to carry a client subnet, so that the answer can be mended. */
 enum ecs_added {
 	ECS_NONE,        /* nothing was changed, or only replaced: the answer goes as it is */

@@ -15,6 +15,20 @@ struct record {
 	uint32_t ttl_s;
 };
 
+/* Some record types, in no order; few, so that a look along them is quick. Lent. */
+struct type_set {
+	const uint16_t *types;
+	size_t n;
+};
+
+static inline bool type_set_has(const struct type_set *s, uint16_t type)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->types[i] == type)
+			return true;
+	return false;
+}
+
 /* Where a walk over a message's records is. */
 struct record_walk {
 	struct wire_rd r; /* at the next record; at the end of the message when none is left */
