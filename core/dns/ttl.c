@@ -2,7 +2,9 @@
  * whole. */
 #include "core/dns/ttl.h"
 
-int msg_edit_ttls(uint8_t *msg, size_t len, const struct question *q, ttl_edit *edit, void *ctx)
+/* Records of other types than these stay as they are; an empty set stands for all. */
+static int edit_ttls(uint8_t *msg, size_t len, const struct question *q,
+		     const struct type_set *types, ttl_edit *edit, void *ctx)
 {
 	struct record_walk w;
 	struct record rec;
@@ -13,7 +15,8 @@ int msg_edit_ttls(uint8_t *msg, size_t len, const struct question *q, ttl_edit *
 	while (records_next(&w, &rec)) {
 		uint32_t ttl_s = rec.ttl_s > INT32_MAX ? 0 : rec.ttl_s;
 
-		if (rec.type == TYPE_OPT && rec.section == SECTION_ADDITIONAL)
+		if ((rec.type == TYPE_OPT && rec.section == SECTION_ADDITIONAL) ||
+		    (types->n > 0 && !type_set_has(types, rec.type)))
 			continue;
 		ttl_s = edit(ctx, rec.section, rec.class, rec.type, ttl_s);
 		put_u32(msg + rec.ttl_at, ttl_s > INT32_MAX ? INT32_MAX : ttl_s);
@@ -21,9 +24,15 @@ int msg_edit_ttls(uint8_t *msg, size_t len, const struct question *q, ttl_edit *
 	return 0;
 }
 
+int msg_edit_ttls(uint8_t *msg, size_t len, const struct question *q, ttl_edit *edit, void *ctx)
+{
+	static const struct type_set all;
+
+	return edit_ttls(msg, len, q, &all, edit, ctx);
+}
+
 struct limits {
 	uint32_t min_s, max_s;
-	const struct type_set *types;
 };
 
 static uint32_t limit(void *ctx, enum section section, uint16_t class, uint16_t type,
@@ -31,8 +40,6 @@ static uint32_t limit(void *ctx, enum section section, uint16_t class, uint16_t 
 {
 	const struct limits *l = ctx;
 
-	if (l->types->n > 0 && !type_set_has(l->types, type))
-		return ttl_s;
 	if (ttl_s < l->min_s)
 		ttl_s = l->min_s;
 	return l->max_s > 0 && ttl_s > l->max_s ? l->max_s : ttl_s;
@@ -41,9 +48,9 @@ static uint32_t limit(void *ctx, enum section section, uint16_t class, uint16_t 
 int msg_limit_ttls(uint8_t *msg, size_t len, const struct question *q, uint32_t min_s,
 		   uint32_t max_s, const struct type_set *types)
 {
-	struct limits l = {.min_s = min_s, .max_s = max_s, .types = types};
+	struct limits l = {.min_s = min_s, .max_s = max_s};
 
-	return msg_edit_ttls(msg, len, q, limit, &l);
+	return edit_ttls(msg, len, q, types, limit, &l);
 }
 
 static uint32_t cap(void *ctx, enum section section, uint16_t class, uint16_t type, uint32_t ttl_s)
