@@ -282,68 +282,6 @@ static void a_truncated_answer_without_opt_gets_none(void **state)
 	assert_int_equal(msg_truncate(p.msg, p.len, &p.q, NULL), p.q.end);
 }
 
-static void an_empty_answer_has_the_flags_of_one(void **state)
-{
-	static const struct {
-		const char *label;
-		unsigned in, rcode, want;
-	} rows[] = {
-		{"recursion follows", DNS_RD, 3, DNS_QR | DNS_RD | DNS_RA | 3},
-		{"no recursion", 0, 5, DNS_QR | 5},
-		{"AA, AD, TC go; CD and opcode stay", DNS_AA | DNS_AD | DNS_TC | DNS_CD | 0x2000, 4,
-		 DNS_QR | DNS_CD | 0x2000 | 4},
-		{"RA of the query goes", DNS_RA, 2, DNS_QR | 2},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct packet p = packet_begin("www", 1);
-
-		packet_add(&p, 1, 0, 0, BYTES(A_RECORD));
-		msg_set_flags(p.msg, (uint16_t)rows[i].in);
-		assert_int_equal(
-			msg_answer_empty(p.msg, p.len, sizeof(p.msg), &p.q, rows[i].rcode, NULL, 0),
-			p.q.end);
-		if (msg_flags(p.msg) != rows[i].want)
-			fail_msg("%s: 0x%04x", rows[i].label, msg_flags(p.msg));
-		assert_int_equal(msg_ancount(p.msg), 0);
-	}
-}
-
-static void an_empty_answer_has_opt_when_the_query_had(void **state)
-{
-	struct packet p = packet_begin("www", 1);
-	struct opt opt, got;
-	size_t len;
-
-	packet_add(&p, 0, 0, 1, BYTES("\0\0\x29\2\0\0\0\x80\0\0\6\0\x0a\0\2ab"));
-	assert_int_equal(msg_opt(p.msg, p.len, &p.q, &opt), 0);
-	len = msg_answer_empty(p.msg, p.len, sizeof(p.msg), &p.q, 23, &opt, 1400);
-	assert_int_equal(len, p.q.end + 11);
-	assert_int_equal(msg_opt(p.msg, len, &p.q, &got), 0);
-	assert_int_equal(got.payload, 1400);
-	assert_true(got.dnssec_ok && got.is_last);
-	assert_int_equal(got.ext_rcode, 1); /* 23 = 1 * 16 + 7 */
-	assert_int_equal(msg_flags(p.msg) & DNS_RCODE_MASK, 7);
-	/* no room for one */
-	assert_int_equal(msg_answer_empty(p.msg, len, len - 1, &p.q, 5, &opt, 1400), p.q.end);
-	assert_int_equal(msg_arcount(p.msg), 0);
-	/* the query had none */
-	opt.at = 0;
-	assert_int_equal(msg_answer_empty(p.msg, len, sizeof(p.msg), &p.q, 5, &opt, 1400), p.q.end);
-}
-
-static void an_empty_answer_may_lack_the_question(void **state)
-{
-	uint8_t msg[DNS_HEADER_LEN] = {0, 1, 1, 0};
-	struct question none = {0};
-
-	assert_int_equal(
-		msg_answer_empty(msg, sizeof(msg), sizeof(msg), &none, RCODE_NOTIMP, NULL, 0),
-		DNS_HEADER_LEN);
-	assert_int_equal(msg_qdcount(msg), 0);
-	assert_int_equal(msg_flags(msg), DNS_QR | DNS_RD | DNS_RA | RCODE_NOTIMP);
-}
-
 static void a_query_of_ours_reads_back(void **state)
 {
 	uint8_t msg[512], name[DNS_NAME_MAX];
@@ -397,9 +335,6 @@ int main(void)
 		cmocka_unit_test(questions_are_compared_without_case),
 		cmocka_unit_test(a_truncated_answer_keeps_question_and_opt),
 		cmocka_unit_test(a_truncated_answer_without_opt_gets_none),
-		cmocka_unit_test(an_empty_answer_has_the_flags_of_one),
-		cmocka_unit_test(an_empty_answer_has_opt_when_the_query_had),
-		cmocka_unit_test(an_empty_answer_may_lack_the_question),
 		cmocka_unit_test(a_query_of_ours_reads_back),
 		cmocka_unit_test(records_come_with_their_sections),
 	};

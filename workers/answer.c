@@ -1,6 +1,8 @@
 /* The way back: what an answer goes through before it leaves. */
 #include "workers/pipeline.h"
 
+#include "core/dns/answer.h"
+
 /* Without its records, TC set; an answer that has no question is left with its header. */
 static void truncate(struct query *q)
 {
@@ -86,7 +88,7 @@ static bool keep(struct worker *w, struct query *q, bool for_everybody)
 	return true;
 }
 
-void answer_begin(struct worker *w, struct query *q)
+void answer_receive(struct worker *w, struct query *q)
 {
 	msg_set_id(q->answer, q->id);
 	answer_fit(q);
@@ -123,6 +125,10 @@ void answer_self(struct worker *w, struct query *q, unsigned rcode)
 	const struct settings *s = w->settings;
 	bool clients_opt = q->opt.at != 0 && q->ecs_added != ECS_ADDED_OPT && !q->opt_ours;
 	bool with_opt = clients_opt && s->add_edns_to_self_generated;
+	struct answer_form form = {
+		.opt = with_opt ? &q->opt : NULL,
+		.payload = (uint16_t)s->payload_size_self_generated,
+	};
 
 	q->self_made = true;
 	q->answer = q->packet;
@@ -137,7 +143,6 @@ void answer_self(struct worker *w, struct query *q, unsigned rcode)
 		return;
 	}
 	msg_set_id(q->packet, q->id);
-	q->answer_len = (uint32_t)msg_answer_empty(q->packet, q->len, q->cap, &q->question, rcode,
-						   with_opt ? &q->opt : NULL,
-						   (uint16_t)s->payload_size_self_generated);
+	q->answer_len =
+		(uint32_t)msg_answer_empty(q->packet, q->len, q->cap, &q->question, rcode, &form);
 }

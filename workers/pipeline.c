@@ -338,7 +338,7 @@ static bool answer_passes(struct worker *w, struct query *q, enum chain_id id)
  */
 static enum step stage_answer(struct worker *w, struct query *q)
 {
-	answer_begin(w, q);
+	answer_receive(w, q);
 	if (!answer_passes(w, q, q->is_xfr ? CHAIN_XFR : CHAIN_RESPONSE))
 		return drop(w, q);
 	if (answer_mend(w, q) && !answer_passes(w, q, CHAIN_CACHE_INSERTED))

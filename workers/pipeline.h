@@ -14,7 +14,7 @@ struct cache_key *pipeline_key(struct worker *w, struct query *q);
  */
 
 /* A server's answer before rules see it: the client's ID, cut to what the client can take. */
-void answer_begin(struct worker *w, struct query *q);
+void answer_receive(struct worker *w, struct query *q);
 
 /* After rules: flags and case mended, what was added to the query taken out. Whether it was offered
  * to a cache. */

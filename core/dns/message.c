@@ -14,6 +14,14 @@ int msg_question(const uint8_t *msg, size_t len, struct question *q)
 	return r.bad ? -EBADMSG : 0;
 }
 
+int msg_first_question(const uint8_t *msg, size_t len, struct question *q)
+{
+	memset(q, 0, sizeof(*q));
+	if (len < DNS_HEADER_LEN)
+		return -EBADMSG;
+	return msg_qdcount(msg) != 0 ? msg_question(msg, len, q) : 0;
+}
+
 /* The fields of the OPT record of len octets at this offset. */
 static void opt_fields(const uint8_t *msg, size_t at, size_t len, struct opt *opt)
 {
@@ -61,6 +69,8 @@ int msg_opt(const uint8_t *msg, size_t len, const struct question *q, struct opt
 	size_t n;
 
 	memset(opt, 0, sizeof(*opt));
+	if (unlikely(q->end > len))
+		return -EBADMSG;
 	if (memcmp(counts, no_record, sizeof(no_record)) == 0)
 		return 0;
 	if (unlikely(memcmp(counts, only_opt, sizeof(only_opt)) != 0 || len - q->end < OPT_FIXED ||
@@ -93,8 +103,7 @@ int msg_answer_info(const uint8_t *msg, size_t len, struct answer_info *info, ui
 
 	memset(info, 0, sizeof(*info));
 	info->min_ttl_s = UINT32_MAX;
-	if (len < DNS_HEADER_LEN ||
-	    (msg_qdcount(msg) != 0 && msg_question(msg, len, &info->question) < 0))
+	if (msg_first_question(msg, len, &info->question) < 0)
 		return -EBADMSG;
 	records_begin(&w, msg, len, &info->question);
 	while (records_next(&w, &rec)) {

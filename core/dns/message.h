@@ -16,6 +16,9 @@ struct question {
  */
 int msg_question(const uint8_t *msg, size_t len, struct question *q);
 
+/* The same where there may be none: QDCOUNT 0 gives 0 with all of q zero, as what edits messages takes it. */
+int msg_first_question(const uint8_t *msg, size_t len, struct question *q);
+
 /* Octets of an OPT record without options: owner (the root), type, class, TTL, length (RFC 6891 6.1.2). */
 #define OPT_FIXED 11
 
@@ -70,14 +73,6 @@ bool msg_question_equal(const uint8_t *answer, size_t len, const uint8_t *query,
  * (payload size and DO kept, options gone), and sets TC. In place; returns the new length.
  */
 size_t msg_truncate(uint8_t *msg, size_t len, const struct question *q, const struct opt *opt);
-
-/*
- * Turns a query into an answer without records, in place: QR, rcode, RA = RD, AA and AD clear. With
- * opt (the query's) an OPT of ours follows: payload, DO copied, no options; pass NULL to add none.
- * cap is the room at msg. Returns the new length (RFC 1035 4.1.1, RFC 6891 7).
- */
-size_t msg_answer_empty(uint8_t *msg, size_t len, size_t cap, const struct question *q, unsigned rcode,
-                        const struct opt *opt, uint16_t payload);
 
 /* What was done to a query to carry a client subnet, so that the answer can be mended. */
 enum ecs_added {

@@ -33,6 +33,8 @@ void records_begin(struct record_walk *w, const uint8_t *msg, size_t len, const 
 		.msg = msg,
 		.left = {msg_ancount(msg), msg_nscount(msg), msg_arcount(msg)},
 	};
+	if (unlikely(q->end > len))
+		w->r.bad = true;
 	for (unsigned n = msg_qdcount(msg); n > 1 && !w->r.bad; n--) {
 		rd_name_skip(&w->r, msg);
 		rd_skip(&w->r, 4); /* type and class */

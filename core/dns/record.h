@@ -15,6 +15,20 @@ struct record {
 	uint32_t ttl_s;
 };
 
+/* Some record types, in no order; few, so that a look along them is quick. Lent. */
+struct type_set {
+	const uint16_t *types;
+	size_t n;
+};
+
+static inline bool type_set_has(const struct type_set *s, uint16_t type)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->types[i] == type)
+			return true;
+	return false;
+}
+
 /* Where a walk over a message's records is. */
 struct record_walk {
 	struct wire_rd r; /* at the next record; at the end of the message when none is left */
@@ -23,7 +37,10 @@ struct record_walk {
 	uint8_t section;
 };
 
-/* Begins after the first question and passes over further ones. r.bad when those are cut short. */
+/*
+ * Begins after the first question and passes over further ones. r.bad when those are cut short, or the
+ * message ends before q does.
+ */
 void records_begin(struct record_walk *w, const uint8_t *msg, size_t len, const struct question *q);
 
 /* The next record; false at the end of the last section, or with w->r.bad set when it is cut short.

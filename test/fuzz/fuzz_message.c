@@ -1,7 +1,7 @@
 /* Whole messages: all readers agree on them, and what we make of them is a message again. */
 #include <stdlib.h>
 
-#include "core/dns/message.h"
+#include "core/dns/answer.h"
 
 #define CHECK(what)              \
 	do {                     \
@@ -55,7 +55,8 @@ static void check_edits(const uint8_t *data, size_t len, const struct question *
 		CHECK(msg_opt(msg, n, &q2, &again) == 0 && (again.at != 0) == (opt.at != 0));
 		CHECK(again.payload == opt.payload && again.dnssec_ok == opt.dnssec_ok);
 		memcpy(msg, data, len);
-		n = msg_answer_empty(msg, len, len, q, data[1], &opt, 1232);
+		n = msg_answer_empty(msg, len, len, q, data[1],
+				     &(struct answer_form){.opt = &opt, .payload = 1232});
 		CHECK(msg_question(msg, n, &q2) == 0 && msg_end(msg, n, &q2) == n);
 		CHECK(msg_flags(msg) & DNS_QR);
 	}
