@@ -19,10 +19,21 @@ const struct opt *run_opt(struct rule_run *run)
 	return &run->opt;
 }
 
+const struct addr *run_destination(const struct rule_run *run)
+{
+	const struct query *q = run->q;
+
+	/* near_only: the line that local is in was never touched, and need not be now */
+	if (q->near_only || q->local.sa.sa_family == AF_UNSPEC)
+		return run->listener;
+	return &q->local;
+}
+
 void run_edited(struct rule_run *run, size_t len)
 {
 	run->len = len;
-	run->has_opt = false;
+	run->has_opt = run->has_hashes = false; /* the name may be another, or lie elsewhere */
+	run->text_len = 0;
 	run->edited = run->changed = true;
 }
 

@@ -55,6 +55,7 @@ struct rule_run {
 	struct worker_stats *stats;
 	struct extra_pool *extras;
 	struct log_sink *log;
+	const struct addr *listener; /* the address of the socket that the query came in by */
 	struct rule_scratch *scratch;
 	const struct rule_services *services;
 	struct worker *w; /* for the services */
@@ -73,6 +74,9 @@ const struct question *run_question(const struct rule_run *run);
 
 /* The OPT of msg; at is 0 when there is none or the message is malformed. */
 const struct opt *run_opt(struct rule_run *run);
+
+/* The address and port that the client asked; the listener's, where that is not a wildcard. */
+const struct addr *run_destination(const struct rule_run *run);
 
 /* msg was changed and is len octets long now. */
 void run_edited(struct rule_run *run, size_t len);

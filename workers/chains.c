@@ -16,6 +16,7 @@ static void run_begin(struct rule_run *run, struct worker *w, struct query *q)
 		.t = w->t,
 		.stats = &w->stats,
 		.extras = w->extras,
+		.listener = &q->frontend->addr,
 		.scratch = w->scratch,
 		.services = &services,
 		.w = w,
