@@ -88,7 +88,7 @@ uint32_t key_value_of(enum key_value of, const struct rule_run *run)
 	case VALUE_QCLASS:
 		return q->question.qclass;
 	case VALUE_LABELS:
-		return name_labels(q->packet + DNS_HEADER_LEN);
+		return q->question.name_len != 0 ? name_labels(q->packet + DNS_HEADER_LEN) : 0;
 	case VALUE_NAME_LEN:
 		return q->question.name_len;
 	case VALUE_STREAM:

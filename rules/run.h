@@ -59,15 +59,8 @@ struct rule_run {
 	struct rule_scratch *scratch;
 	const struct rule_services *services;
 	struct worker *w; /* for the services */
-	const struct addr *listener; /* that the query came to, as it was configured */
 	struct opt opt;
 };
-
-/* The address that was asked: the listener's, unless that is a wildcard and the real one is known. */
-static inline const struct addr *run_destination(const struct rule_run *run)
-{
-	return run->q->local.sa.sa_family != AF_UNSPEC ? &run->q->local : run->listener;
-}
 
 /* The question of msg: the query's, or an empty one where an answer came without a question. */
 const struct question *run_question(const struct rule_run *run);

@@ -20,7 +20,6 @@ static void run_begin(struct rule_run *run, struct worker *w, struct query *q)
 		.scratch = w->scratch,
 		.services = &services,
 		.w = w,
-		.listener = &q->frontend->addr,
 	};
 }
 
