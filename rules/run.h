@@ -80,11 +80,16 @@ void run_edited(struct rule_run *run, size_t len);
  */
 void run_answered(struct rule_run *run, uint8_t *answer, size_t len, size_t cap);
 
-/* The name without its final dot, case kept, NUL at the end; "" for the root. Lent for this query.
+/*
+ * The name without its final dot, case kept, NUL at the end; "" for the root, and where there is no
+ * question. Lent for this query.
  */
 const char *run_name_text(struct rule_run *run, size_t *len);
 
-/* The hashes of the name's suffixes, shared by all sets of names. Lent for this query. */
+/*
+ * The hashes of the name's suffixes, shared by all sets of names; the root's where there is no
+ * question. Lent for this query.
+ */
 const struct suffix_hashes *run_hashes(struct rule_run *run);
 
 #endif

@@ -1,6 +1,7 @@
 /* Selectors on addresses: who asks, and what was asked. */
 #include "rules/acl.h"
 #include "rules/registry.h"
+#include "rules/select_texts.h"
 #include "rules/timed_set.h"
 
 struct group {

@@ -1,5 +1,6 @@
 /* Selectors on sets of names. A set is looked up under hashes that all sets share (run_hashes). */
 #include "rules/registry.h"
+#include "rules/select_texts.h"
 
 struct names {
 	struct suffix_table *table; /* a reference: whoever changes the object afterwards has a copy */
