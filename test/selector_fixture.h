@@ -220,8 +220,9 @@ static inline bool key_is_met(const struct key *k, struct rule_run *run)
 
 	switch (k->kind) {
 	case KEY_NAME:
-		return len != 0 && (k->below ? name_is_under(name, len, k->name, k->name_len)
-					     : len == k->name_len && name_equal(name, k->name, len));
+		return len != 0 &&
+		       (k->below ? name_is_under(name, len, k->name, k->name_len)
+				 : len == k->name_len && name_equal(name, k->name, len));
 	case KEY_SOURCE:
 	case KEY_DESTINATION:
 		nm.base.sa.sa_family = k->v6 ? AF_INET6 : AF_INET;
