@@ -7,5 +7,14 @@
 
 extern const struct selector_type logic_selectors[];
 extern const struct action_type verdict_actions[];
+extern const struct action_type flag_actions[];
+extern const struct action_type tag_actions[];
+extern const struct action_type pool_actions[];
+extern const struct action_type ecs_actions[];
+extern const struct action_type edns_actions[];
+extern const struct action_type ttl_actions[];
+extern const struct action_type answer_actions[];
+extern const struct action_type spoof_actions[];
+extern const struct action_type continue_actions[];
 
 #endif

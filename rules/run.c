@@ -2,11 +2,15 @@
 
 #include <string.h>
 
-const struct question *run_question(const struct rule_run *run)
+const struct question *run_question(struct rule_run *run)
 {
 	static const struct question none;
 
-	return msg_qdcount(run->msg) != 0 ? &run->q->question : &none;
+	if (msg_qdcount(run->msg) == 0)
+		return &none;
+	if (likely(!run->q->self_made))
+		return &run->q->question;
+	return msg_question(run->msg, run->len, &run->own) == 0 ? &run->own : &none;
 }
 
 const struct opt *run_opt(struct rule_run *run)

@@ -58,10 +58,14 @@ struct rule_run {
 	const struct rule_services *services;
 	struct worker *w; /* for the services */
 	struct opt opt;
+	struct question own; /* of an answer of our own, see run_question */
 };
 
-/* The question of msg: the query's, or an empty one where an answer came without a question. */
-const struct question *run_question(const struct rule_run *run);
+/*
+ * The question of msg: the query's, or an empty one where an answer came without a question. An
+ * answer that a rule was given whole may have any: it is read anew each time.
+ */
+const struct question *run_question(struct rule_run *run);
 
 /* The OPT of msg; at is 0 when there is none or the message is malformed. */
 const struct opt *run_opt(struct rule_run *run);

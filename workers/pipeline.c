@@ -272,9 +272,12 @@ static enum step stage_lookup(struct worker *w, struct query *q)
 /* Rules may send it to another pool, whose cache is not asked but keeps the answer. */
 static enum step stage_miss(struct worker *w, struct query *q)
 {
+	const struct pool *pool = q->pool;
 	enum step step = run_rules(w, q, CHAIN_CACHE_MISS, STAGE_SERVER);
 
-	return step == STEP_NEXT && unlikely(q->no_pool) ? drop(w, q) : step;
+	if (step == STEP_NEXT && q->pool != pool)
+		q->server_first = false; /* one of the other pool is picked */
+	return step == STEP_NEXT && unlikely(q->no_pool && !q->self_made) ? drop(w, q) : step;
 }
 
 /* Counted as such whether it is answered or not, and not as one that was meant to be answered here.
