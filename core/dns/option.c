@@ -5,9 +5,6 @@
 
 #define OPTION_FIXED 4
 
-#define TYPE_SIG  24
-#define TYPE_TSIG 250
-
 struct wire_rd options_begin(const uint8_t *msg, const struct opt *opt)
 {
 	if (opt->at == 0)
@@ -79,7 +76,7 @@ struct place {
 	struct opt opt;
 	unsigned n_after; /* records that follow it */
 	size_t end;       /* of the last record */
-	bool is_signed;   /* TSIG or SIG(0): any change makes the signature wrong */
+	bool is_signed;
 };
 
 static int place_find(const uint8_t *msg, size_t len, const struct question *q, struct place *p)
@@ -94,8 +91,7 @@ static int place_find(const uint8_t *msg, size_t len, const struct question *q, 
 	while (records_next(&w, &rec)) {
 		p->n_after +=
 			rec.section == SECTION_ADDITIONAL && p->opt.at != 0 && rec.at > p->opt.at;
-		p->is_signed |= rec.section == SECTION_ADDITIONAL &&
-				(rec.type == TYPE_TSIG || rec.type == TYPE_SIG);
+		p->is_signed |= record_is_signature(&rec);
 	}
 	p->end = (size_t)(w.r.pos - msg);
 	return w.r.bad ? -EBADMSG : 0;
@@ -149,8 +145,10 @@ static size_t change_options(uint8_t *msg, size_t len, size_t cap, const struct 
 		return 0;
 	had = drop ? (size_t)gone : 0;
 	keep = p->opt.len - had; /* octets of the OPT before the new option */
+	/* A pointer into the options, or their length, is one into what changes. */
 	if (keep + n - OPT_FIXED > UINT16_MAX ||
-	    msg_splice_len(msg, len, cap, p->opt.at + keep, had, n, p->n_after) == 0)
+	    msg_splice_len(msg, len, cap, p->opt.at + OPT_FIXED - 2, p->opt.len - (OPT_FIXED - 2u),
+			   keep + n - (OPT_FIXED - 2), p->n_after) == 0)
 		return 0;
 	if (had > 0)
 		options_drop(msg, &p->opt, code);

@@ -15,6 +15,13 @@ struct record {
 	uint32_t ttl_s;
 };
 
+/* TSIG or SIG(0): any change to the message makes it wrong (RFC 8945 5.3, RFC 2931 3.1). */
+static inline bool record_is_signature(const struct record *rec)
+{
+	return rec->section == SECTION_ADDITIONAL &&
+	       (rec->type == TYPE_TSIG || rec->type == TYPE_SIG);
+}
+
 /* Some record types, in no order; few, so that a look along them is quick. Lent. */
 struct type_set {
 	const uint16_t *types;

@@ -1,11 +1,7 @@
 /* See spoof.h. */
 #include "core/dns/spoof.h"
 
-#define TYPE_SVCB  64
-#define TYPE_HTTPS 65
-
-#define SVC_IPV4HINT 4
-#define SVC_IPV6HINT 6
+#include "core/dns/svcb.h"
 
 /* No message has more records: header, the smallest question, and records of an empty rdata. */
 #define PICKS_MAX ((DNS_MESSAGE_MAX - DNS_HEADER_LEN - 5) / 12)

@@ -1,0 +1,31 @@
+/* What rules ask of a message besides its question. Each walks it; a malformed message has nothing.
+ */
+#ifndef CORE_DNS_INSPECT_H
+#define CORE_DNS_INSPECT_H
+
+#include "core/dns/record.h"
+
+/* Sections as the header's counts and operators number them: questions come first. */
+enum { INSPECT_QUESTION, INSPECT_ANSWER, INSPECT_AUTHORITY, INSPECT_ADDITIONAL, INSPECT_END };
+
+/* What the header says that there is in a section; 0 for sections that do not exist. */
+unsigned msg_count(const uint8_t *msg, unsigned section);
+
+/*
+ * Records (or questions) of a type in a section, OPT among them; -EBADMSG when the message is
+ * malformed in it or before it.
+ */
+int msg_count_type(const uint8_t *msg, size_t len, const struct question *q, unsigned section,
+		   uint16_t type);
+
+/* Whether octets follow the last record. False when the message is malformed. */
+bool msg_has_trailing(const uint8_t *msg, size_t len, const struct question *q);
+
+/* Whether there is an OPT with the root as its owner and an option of this code in it. */
+bool msg_has_option(const uint8_t *msg, size_t len, const struct question *q, uint16_t code);
+
+/* The rcode with its upper bits from OPT (RFC 6891 6.1.3). -ENOENT without OPT, -EBADMSG when
+ * malformed. */
+int msg_ext_rcode(const uint8_t *msg, size_t len, const struct question *q);
+
+#endif
