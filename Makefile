@@ -9,6 +9,9 @@ SYSUSERDIR ?= $(PREFIX)/lib/sysusers.d
 
 CC    ?= gcc
 CLANG ?= clang
+# make knows a CXX of its own; the C++ compiler is only for libre2, which may be missing (RE2=0 or 1 decides)
+CXX   := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+RE2   ?= $(if $(shell pkg-config --exists re2 && command -v $(CXX)),1,0)
 V     ?= 0
 B     ?= build/release
 
@@ -19,7 +22,7 @@ MAKEFLAGS += -j$(JOBS)
 endif
 
 ROOMS    := core core/dns core/tls core/export cache pools rules workers console console/lua
-PACKAGES := liburcu-qsbr liburcu-cds wolfssl lua5.4 libsodium libedit libcap
+PACKAGES := liburcu-qsbr liburcu-cds wolfssl lua5.4 libsodium libedit libcap libpcre2-8
 
 CSTD     := -std=c11 -D_GNU_SOURCE -D_LGPL_SOURCE -I.
 WARN     := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith \
@@ -29,10 +32,18 @@ HARDEN   := -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fcf-protection
 LDHARDEN := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 MALLOC   ?= -ljemalloc
 
+CXXSTD   := -std=c++17 -D_GNU_SOURCE -I. -fno-exceptions -fno-rtti
+CXXWARN  := $(filter-out -Wmissing-prototypes -Wstrict-prototypes,$(WARN))
+
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS    = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+ifeq ($(RE2),1)
+PKG_CFLAGS += -DHAVE_RE2 $(shell pkg-config --cflags re2)
+PKG_LIBS   += $(shell pkg-config --libs re2) -lstdc++
+endif
 
 CFLAGS_ALL  = $(CSTD) $(WARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(EXTRA_CFLAGS) $(CFLAGS)
+CXXFLAGS_ALL = $(CXXSTD) $(CXXWARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(EXTRA_CFLAGS) $(CXXFLAGS)
 LDFLAGS_ALL = $(OPT) $(LDHARDEN) $(EXTRA_LDFLAGS) $(LDFLAGS)
 LIBS_ALL    = $(MALLOC) $(PKG_LIBS) -lpthread -lm
 
@@ -43,7 +54,8 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
 MAINS    := console/main.c console/client_main.c
 SOURCES  := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
 LIB_SRC  := $(filter-out $(MAINS),$(SOURCES))
-LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
+CXX_SRC  := $(if $(filter 1,$(RE2)),$(foreach r,$(ROOMS),$(wildcard $(r)/*.cc)))
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(CXX_SRC:%.cc=$(B)/%.o)
 UNIT_SRC := $(wildcard test/test_*.c)
 UNITS    := $(UNIT_SRC:test/%.c=$(B)/test/%)
 TOOL_SRC := $(wildcard tools/*.c)
@@ -61,6 +73,11 @@ $(B)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(B)/%.o: %.cc
+	$(call say,CXX,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(B)/libdnsdist.a: $(LIB_OBJ)
 	$(call say,AR,$@)
@@ -143,7 +160,7 @@ deps-test:
 
 # Everything with the second compiler, whose warnings are others.
 clang:
-	+$(Q)$(MAKE) --no-print-directory B=build/clang CC=$(CLANG) all $(UNITS:$(B)/%=build/clang/%)
+	+$(Q)$(MAKE) --no-print-directory B=build/clang CC=$(CLANG) CXX=$(CLANG)++ all $(UNITS:$(B)/%=build/clang/%)
 
 # Sanitizers: each build in its folder, without jemalloc, and without the hardening that they replace.
 SANITIZED := $(MAKE) --no-print-directory MALLOC= HARDEN=-fno-omit-frame-pointer LDHARDEN=-Wl,--as-needed
@@ -173,7 +190,7 @@ $(B)/fuzz/%: test/fuzz/%.c $(B)/libdnsdist.a
 fuzzers: $(FUZZERS)
 
 fuzz:
-	+$(Q)$(SANITIZED) B=build/fuzz CC=$(CLANG) EXTRA_CFLAGS="-fsanitize=fuzzer-no-link $(ASAN)" \
+	+$(Q)$(SANITIZED) B=build/fuzz CC=$(CLANG) CXX=$(CLANG)++ EXTRA_CFLAGS="-fsanitize=fuzzer-no-link $(ASAN)" \
 		EXTRA_LDFLAGS="$(ASAN)" fuzzers
 	$(Q)tools/fuzz build/fuzz/fuzz test/fuzz/corpus $(FUZZ_SECONDS)
 
@@ -189,7 +206,7 @@ install: all
 	install -D -m 644 tools/dnsdist.conf $(DESTDIR)$(SYSCONFDIR)/dnsdist/dnsdist.conf-dist
 
 format:
-	clang-format -i $(SOURCES) $(UNIT_SRC) $(TOOL_SRC) $(FUZZ_SRC)
+	clang-format -i $(SOURCES) $(CXX_SRC) $(UNIT_SRC) $(TOOL_SRC) $(FUZZ_SRC)
 
 clean:
 	rm -rf build

@@ -83,6 +83,7 @@ struct query {
 	bool ruled : 1;            /* rules asked for something: what stands in the last line, and extra */
 	bool skip_cache : 1;       /* neither look-up nor insertion */
 	bool no_pool : 1;          /* a rule sent it to a pool that does not exist */
+	bool has_trailing : 1;     /* it came with octets after its end, or malformed after the question */
 	bool opt_ours : 1;         /* a rule added the OPT: taken out of the answer */
 	uint16_t udp_payload; /* what the client can take over UDP: 512 or what its OPT says */
 	uint8_t ecs_added;    /* enum ecs_added */

@@ -1,6 +1,7 @@
 #include "pools/pick.h"
 
 #include "core/hash.h"
+#include "core/query_extra.h"
 
 uint32_t pick_name_hash(const struct pool *pool, const struct query *q)
 {
@@ -12,10 +13,13 @@ uint32_t pick_name_hash(const struct pool *pool, const struct query *q)
 				  pool->hash_seed);
 }
 
-/* Queries carry no tags: nothing sets any. */
 bool pick_is_tagged(const struct query *q, const struct pool_member *m)
 {
-	return false;
+	size_t len;
+
+	if (q == NULL || likely(!q->ruled))
+		return false;
+	return tag_get(q, m->def->tag, m->def->tag_len, &len) != NULL;
 }
 
 static bool stands(const struct pool_member *m, const struct pick_group *group)

@@ -14,6 +14,7 @@ static struct pool *pool_new(const char *name)
 	struct pool *p = mem_zalloc(1, sizeof(*p));
 
 	p->name = mem_strdup(name);
+	p->id = pool_name_id(name);
 	p->zero_scope_set = true;
 	p->consistent = true;
 	p->zero_scope = true;
@@ -297,6 +298,8 @@ static struct part *clone(const struct part *part)
 		for (unsigned k = 0; k < row->n_pools; k++)
 			row->pools[k] = mem_strdup(row->pools[k]);
 	}
+	copy->by_id = NULL;
+	copy->n_ids = 0;
 	copy->list = mem_alloc(p->n_list * sizeof(struct pool *));
 	for (unsigned i = 0; i < p->n_list; i++)
 		copy->list[i] = pool_clone(p->list[i]);
@@ -311,6 +314,7 @@ static void part_free(struct part *part)
 		pool_free(p->list[i]);
 	for (unsigned i = 0; i < p->n_rows; i++)
 		row_fini(&p->rows[i]);
+	free(p->by_id);
 	free(p->list);
 	free(p->rows);
 	free(p);
@@ -375,12 +379,41 @@ static uint32_t drawn_seed(void)
 	return seed;
 }
 
+/* A def that is in the live tables has its tag already. */
+static void seal_tags(struct pools *p)
+{
+	for (unsigned i = 0; i < p->n_rows; i++) {
+		struct server_def *d = p->rows[i].def;
+		char text[512];
+
+		if (d->tag != NULL)
+			continue;
+		d->tag = mem_strdup(
+			server_name_with_addr(p->rows[i].server, d, text, sizeof(text)));
+		d->tag_len = strlen(d->tag);
+	}
+}
+
+static void seal_ids(struct pools *p)
+{
+	p->n_ids = 0;
+	for (unsigned i = 0; i < p->n_list; i++)
+		if (p->list[i]->id >= p->n_ids)
+			p->n_ids = p->list[i]->id + 1;
+	free(p->by_id);
+	p->by_id = mem_zalloc(p->n_ids, sizeof(struct pool *));
+	for (unsigned i = 0; i < p->n_list; i++)
+		p->by_id[p->list[i]->id] = p->list[i];
+}
+
 static int seal(struct part *part, const struct tables *draft, struct err *err)
 {
 	struct pools *p = container_of(part, struct pools, part);
 	uint32_t seed = draft->settings->hash_perturbation;
 	int rc = 0;
 
+	seal_tags(p);
+	seal_ids(p);
 	for (unsigned i = 0; i < p->n_list && rc == 0; i++) {
 		struct pool *pool = p->list[i];
 

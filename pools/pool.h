@@ -7,6 +7,7 @@
 
 #include "core/rand.h"
 #include "core/tables.h"
+#include "pools/names.h"
 #include "pools/policy.h"
 #include "pools/server.h"
 
@@ -34,6 +35,7 @@ struct ring;
 
 struct pool {
 	char *name; /* "" is the default pool */
+	unsigned id; /* of the name, see pools/names.h */
 	struct cache *cache;          /* NULL: none; holds a reference */
 	const struct policy *policy;  /* NULL: the default one */
 	bool ecs_set, zero_scope_set; /* by the operator, for pools whose servers disagree */
@@ -54,6 +56,9 @@ struct pools {
 	struct pool **list;      /* pools in order of creation; [0] is the default pool */
 	unsigned n_list;
 	const struct policy *policy; /* the default one */
+	/* sealed: */
+	const struct pool **by_id; /* by number of their names; NULL: there is no such pool */
+	unsigned n_ids;
 };
 
 void pools_register(void);
@@ -61,6 +66,15 @@ void pools_register(void);
 /* Draft edits; control thread. Names are copied. */
 struct pool *pools_pool(struct pools *p, const char *name); /* makes it when missing */
 const struct pool *pools_find(const struct pools *p, const char *name); /* or NULL */
+
+/*
+ * The pool whose name has this number (pool_name_id), in a sealed generation; NULL when there is none.
+ * Any thread.
+ */
+static inline const struct pool *pools_by_id(const struct pools *p, unsigned id)
+{
+	return id < p->n_ids ? p->by_id[id] : NULL;
+}
 
 /* Adds with one reference taken over from the caller to server and def. */
 struct server_row *pools_add_server(struct pools *p, struct server *s, struct server_def *d);

@@ -147,6 +147,7 @@ struct server_def *server_def_clone(const struct server_def *d)
 	*copy = *d;
 	copy->refs = 1;
 	copy->name = mem_strdup(d->name);
+	copy->tag = NULL;
 	return copy;
 }
 
@@ -162,6 +163,7 @@ void server_def_unref(struct server_def *d)
 	if (--d->refs > 0)
 		return;
 	free(d->name);
+	free(d->tag);
 	free(d);
 }
 

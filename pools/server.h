@@ -47,6 +47,8 @@ struct server_fixed {
 struct server_def {
 	unsigned refs; /* control thread only */
 	char *name;    /* "" when it has none */
+	char *tag;     /* sealed: its name-with-address, as queries carry it that shall avoid it */
+	size_t tag_len;
 	int weight;    /* >= 1 */
 	int order;
 	uint32_t qps;  /* 0: no limit */

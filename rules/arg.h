@@ -14,6 +14,7 @@ struct selector;
 struct action;
 struct suffix_table;
 struct svc;
+struct timed_set;
 
 enum arg_kind {
 	ARG_END,
@@ -35,6 +36,7 @@ enum arg_kind {
 	ARG_SELECTOR,  /* a rule, or what stands for one: names, netmasks */
 	ARG_SELECTORS, /* a list of rules; may be empty */
 	ARG_ACTION,    /* an action of the same chains as the one that is made */
+	ARG_TIMED_SET, /* a set of addresses with times */
 	ARG_SVCS,      /* SVCRecordParameters, one or a list of at least one */
 };
 
@@ -78,6 +80,7 @@ struct arg {
 			bool is_list;               /* given as names, not as an object */
 		};
 		struct netmask_table *netmasks; /* take a reference to keep it */
+		struct timed_set *timed_set;    /* take a reference to keep it */
 		struct {
 			const struct arg *list; /* of the singular kind */
 			size_t n;

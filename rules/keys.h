@@ -1,7 +1,11 @@
 /*
  * Keys: what a selector says about the queries it can match, so that a chain finds its candidates
  * by look-up instead of asking each rule. A selector may match only where at least one of its keys
- * is met; a key that is met says no more than "ask it".
+ * is met; a key that is met says no more than "ask it". Where none is met it is not asked, so then
+ * asking must not have changed anything either.
+ *
+ * No keys at all are keys too: what has none is never met, and its rule never asked. A selector that
+ * can't say gives no list (selector_type.keys returns false), and is asked always.
  */
 #ifndef RULES_KEYS_H
 #define RULES_KEYS_H
@@ -76,7 +80,10 @@ bool keys_add_prefix(struct key_list *l, enum key_kind kind, const struct netmas
 bool keys_add_value(struct key_list *l, enum key_value of, uint32_t value, bool is_not);
 bool keys_add_regex(struct key_list *l, const struct regex *re);
 
-/* The number of this query. */
-uint32_t key_value_of(enum key_value of, struct rule_run *run);
+/*
+ * The number of this query: of its header as the message stands, of its question as it was asked, even
+ * where an answer came without one. Selectors compare this and nothing else. Any worker.
+ */
+uint32_t key_value_of(enum key_value of, const struct rule_run *run);
 
 #endif

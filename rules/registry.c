@@ -2,6 +2,17 @@
 
 const struct selector_type *const selector_families[] = {
 	logic_selectors,
+	name_selectors,
+	names_selectors,
+	regex_selectors,
+	question_selectors,
+	edns_selectors,
+	message_selectors,
+	address_selectors,
+	transport_selectors,
+	rate_selectors,
+	pool_selectors,
+	tag_selectors,
 	NULL,
 };
 

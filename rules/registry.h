@@ -6,6 +6,17 @@
 #include "rules/selector.h"
 
 extern const struct selector_type logic_selectors[];
+extern const struct selector_type name_selectors[];
+extern const struct selector_type names_selectors[];
+extern const struct selector_type regex_selectors[];
+extern const struct selector_type question_selectors[];
+extern const struct selector_type edns_selectors[];
+extern const struct selector_type message_selectors[];
+extern const struct selector_type address_selectors[];
+extern const struct selector_type transport_selectors[];
+extern const struct selector_type rate_selectors[];
+extern const struct selector_type pool_selectors[];
+extern const struct selector_type tag_selectors[];
 extern const struct action_type verdict_actions[];
 extern const struct action_type flag_actions[];
 extern const struct action_type tag_actions[];
@@ -16,5 +27,8 @@ extern const struct action_type ttl_actions[];
 extern const struct action_type answer_actions[];
 extern const struct action_type spoof_actions[];
 extern const struct action_type continue_actions[];
+
+/* Made from a set that changes (rules/timed_set.h), not by a function of its name. */
+extern const struct selector_type timed_set_selector;
 
 #endif

@@ -23,10 +23,21 @@ const struct opt *run_opt(struct rule_run *run)
 	return &run->opt;
 }
 
+const struct addr *run_destination(const struct rule_run *run)
+{
+	const struct query *q = run->q;
+
+	/* near_only: the line that local is in was never touched, and need not be now */
+	if (q->near_only || q->local.sa.sa_family == AF_UNSPEC)
+		return run->listener;
+	return &q->local;
+}
+
 void run_edited(struct rule_run *run, size_t len)
 {
 	run->len = len;
-	run->has_opt = false;
+	run->has_opt = run->has_hashes = false; /* the name may be another, or lie elsewhere */
+	run->text_len = 0;
 	run->edited = run->changed = true;
 }
 
@@ -40,6 +51,20 @@ void run_answered(struct rule_run *run, uint8_t *answer, size_t len, size_t cap)
 	run->msg = answer;
 	run->cap = cap;
 	run_edited(run, len);
+}
+
+/* The name that was asked for; the root where there is no question. */
+static const uint8_t *run_name(const struct rule_run *run, size_t *len)
+{
+	static const uint8_t root[1];
+	const struct query *q = run->q;
+
+	if (unlikely(q->question.name_len == 0)) {
+		*len = sizeof(root);
+		return root;
+	}
+	*len = q->question.name_len;
+	return q->packet + DNS_HEADER_LEN;
 }
 
 /* An octet that the presentation form writes as it is. */
@@ -87,18 +112,19 @@ const char *run_name_text(struct rule_run *run, size_t *len)
 	char *text = run->scratch->text;
 
 	if (run->text_len == 0)
-		run->text_len = (uint16_t)(write_text(run->q->packet + DNS_HEADER_LEN, text) + 1);
+		run->text_len = (uint16_t)(write_text(run_name(run, len), text) + 1);
 	*len = run->text_len - 1u;
 	return text;
 }
 
 const struct suffix_hashes *run_hashes(struct rule_run *run)
 {
-	const struct query *q = run->q;
+	if (!run->has_hashes) {
+		size_t len;
+		const uint8_t *name = run_name(run, &len);
 
-	if (!run->has_hashes)
-		suffix_hashes_make(&run->scratch->hashes, q->packet + DNS_HEADER_LEN,
-				   q->question.name_len);
+		suffix_hashes_make(&run->scratch->hashes, name, len);
+	}
 	run->has_hashes = true;
 	return &run->scratch->hashes;
 }

@@ -33,6 +33,7 @@ struct rule_services {
 
 /* What is computed once a query, when the first rule asks; one for each worker. */
 struct rule_scratch {
+	uint8_t message[DNS_MESSAGE_MAX]; /* for what can't be edited in place; nobody's between two actions */
 	char text[DNS_NAME_TEXT_MAX]; /* the name as regular expressions see it */
 	struct suffix_hashes hashes;
 };
@@ -54,6 +55,7 @@ struct rule_run {
 	struct worker_stats *stats;
 	struct extra_pool *extras;
 	struct log_sink *log;
+	const struct addr *listener; /* the address of the socket that the query came in by */
 	struct rule_scratch *scratch;
 	const struct rule_services *services;
 	struct worker *w; /* for the services */
@@ -70,6 +72,9 @@ const struct question *run_question(struct rule_run *run);
 /* The OPT of msg; at is 0 when there is none or the message is malformed. */
 const struct opt *run_opt(struct rule_run *run);
 
+/* The address and port that the client asked; the listener's, where that is not a wildcard. */
+const struct addr *run_destination(const struct rule_run *run);
+
 /* msg was changed and is len octets long now. */
 void run_edited(struct rule_run *run, size_t len);
 
@@ -79,11 +84,16 @@ void run_edited(struct rule_run *run, size_t len);
  */
 void run_answered(struct rule_run *run, uint8_t *answer, size_t len, size_t cap);
 
-/* The name without its final dot, case kept, NUL at the end; "" for the root. Lent for this query.
+/*
+ * The name without its final dot, case kept, NUL at the end; "" for the root, and where there is no
+ * question. Lent for this query.
  */
 const char *run_name_text(struct rule_run *run, size_t *len);
 
-/* The hashes of the name's suffixes, shared by all sets of names. Lent for this query. */
+/*
+ * The hashes of the name's suffixes, shared by all sets of names; the root's where there is no
+ * question. Lent for this query.
+ */
 const struct suffix_hashes *run_hashes(struct rule_run *run);
 
 #endif

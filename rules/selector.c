@@ -47,7 +47,8 @@ bool selector_keys(const struct selector *s, bool negated, struct key_list *out)
 {
 	unsigned had = out->n;
 
-	if (s->type->keys != NULL && s->type->keys(s->state, negated, out))
+	if (s->type->keys != NULL && (s->type->flags & SELECTOR_IMPURE) == 0 &&
+	    s->type->keys(s->state, negated, out))
 		return true;
 	out->n = had;
 	return false;

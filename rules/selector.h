@@ -14,8 +14,8 @@
 #include "rules/run.h"
 
 enum selector_flags {
-	/* Asking it changes something (a token, a random number): it is asked neither more nor less
-	 * often than a walk over all rules would. */
+	/* Asking it changes something (a token, a random number, must_drop): it is asked neither
+	 * more nor less often than a walk over all rules would. It has no keys. */
 	SELECTOR_IMPURE = 1,
 };
 
@@ -41,7 +41,8 @@ struct selector_type {
 
 	/*
 	 * Adds keys of which one at least is met wherever it matches (negated: wherever it does not
-	 * match). False: it can't say, and what it has added is thrown away. NULL: it never can.
+	 * match), and wherever asking it would ask an impure one that it holds. None: that is never
+	 * so. False: it can't say, and what it has added is thrown away. NULL: it never can.
 	 * Control thread.
 	 */
 	bool (*keys)(const void *state, bool negated, struct key_list *out);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "core/hash.h"
+#include "core/query_extra.h"
 #include "pools/pick.h"
 #include "pools/ring.h"
 #include "test/pool_fixture.h"
@@ -168,6 +169,31 @@ static void the_right_one_is_picked(void **state)
 		}
 		fixture_end(&f);
 	}
+}
+
+/* How a retry avoids the server that failed: by its name with its address, exactly. */
+static void tagged_servers_are_avoided(void **state)
+{
+	static const struct member_row members[] = {M(1, 1, 0), M(1, 1, 0), M(1, 2, 0), {0}};
+	struct extra_pool *pool = extra_pool_new(4);
+	uint8_t packet[DNS_HEADER_LEN + DNS_NAME_MAX];
+	struct fixture f;
+	struct query q;
+
+	(void)state;
+	start(&f, members, &policy_ordered_wrand_untag);
+	fixture_query(&q, packet, "www.example.");
+	tag_set(pool, &q, "192.0.2.1", 9, "", 0); /* no tag of any server: the port is missing */
+	tag_set(pool, &q, "192.0.2.1:53", 12, "failed", 6);
+	for (unsigned n = 0; n < 20; n++)
+		assert_int_equal(pick(&f, &q), 2);
+	tag_set(pool, &q, "192.0.2.2:53", 12, "", 0);
+	for (unsigned n = 0; n < 20; n++)
+		assert_int_equal(pick(&f, &q), 3);
+	tag_set(pool, &q, "192.0.2.3:53", 12, "", 0);
+	assert_int_equal(pick(&f, &q), 0);
+	fixture_end(&f);
+	extra_pool_free(pool);
 }
 
 static void nobody_is_picked_from_nobody(void **state)
@@ -529,6 +555,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_right_one_is_picked),
+		cmocka_unit_test(tagged_servers_are_avoided),
 		cmocka_unit_test(nobody_is_picked_from_nobody),
 		cmocka_unit_test(turns_come_round),
 		cmocka_unit_test(picks_are_shared_by_weight),

@@ -89,6 +89,42 @@ static void a_pool_is_made_when_it_is_first_named(void **state)
 	fixture_end(f);
 }
 
+static void a_pool_is_found_by_the_number_of_its_name(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture later;
+	struct err err = {""};
+	unsigned never = pool_name_id("never made"), abc = pool_name_id("abc"), last;
+	char name[32];
+
+	pools_pool(f->pools, "abc");
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "pool %u", i);
+		pools_pool(f->pools, name);
+	}
+	assert_int_equal(fixture_seal(f, &err), 0);
+	assert_string_equal(pool_name_of(abc), "abc");
+	assert_int_equal(pool_name_id("abc"), abc);
+	for (unsigned i = 0; i < f->pools->n_list; i++) {
+		const struct pool *p = f->pools->list[i];
+
+		assert_ptr_equal(pools_by_id(f->pools, pool_name_id(p->name)), p);
+	}
+	assert_null(pools_by_id(f->pools, never));
+	last = pool_name_id("named after the sealing");
+	assert_null(pools_by_id(f->pools, last));
+
+	later = *f;
+	later.pools = (struct pools *)pools_part()->clone(&f->pools->part);
+	pools_pool(later.pools, "named after the sealing");
+	assert_int_equal(fixture_seal(&later, &err), 0);
+	assert_string_equal(pools_by_id(later.pools, last)->name, "named after the sealing");
+	assert_ptr_not_equal(pools_by_id(later.pools, abc), pools_by_id(f->pools, abc));
+	assert_null(pools_by_id(f->pools, last));
+	fixture_end(&later);
+	fixture_end(f);
+}
+
 static void members_are_listed_by_order_then_by_arrival(void **state)
 {
 	struct fixture *f = *state;
@@ -394,6 +430,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_default_pool_is_always_there),
 		TEST(a_pool_is_made_when_it_is_first_named),
+		TEST(a_pool_is_found_by_the_number_of_its_name),
 		TEST(members_are_listed_by_order_then_by_arrival),
 		TEST(a_new_order_counts_when_membership_changes),
 		TEST(joining_twice_is_joining_once),

@@ -16,6 +16,7 @@ static void run_begin(struct rule_run *run, struct worker *w, struct query *q)
 		.t = w->t,
 		.stats = &w->stats,
 		.extras = w->extras,
+		.listener = &q->frontend->addr,
 		.scratch = w->scratch,
 		.services = &services,
 		.w = w,
@@ -73,11 +74,31 @@ enum verdict chain_of_query(struct worker *w, struct query *q, enum chain_id id)
 	return id == CHAIN_CACHE_MISS ? run_miss(w, q) : run_query(w, q, id, &changed);
 }
 
+/* What an answer may grow by without being moved. */
+#define ANSWER_ROOM 2048
+
+/* Of many that came in one read of a stream only the last has room behind it. */
+void answer_make_room(struct worker *w, struct query *q)
+{
+	size_t cap;
+	uint8_t *room;
+
+	if (likely(w->answer_cap - q->answer_len >= ANSWER_ROOM ||
+		   w->answer_cap == DNS_MESSAGE_MAX))
+		return;
+	room = udp_room(w, &cap);
+	memcpy(room, q->answer, q->answer_len);
+	q->answer = room;
+	q->answer_stays = true;
+	w->answer_cap = (uint32_t)cap;
+}
+
 enum verdict chain_of_answer(struct worker *w, struct query *q, enum chain_id id)
 {
 	struct rule_run run;
 	enum verdict v;
 
+	answer_make_room(w, q);
 	run_begin(&run, w, q);
 	run.is_response = true;
 	run.msg = q->answer;

@@ -47,17 +47,22 @@ static void find_opt(struct query *q)
 		q->opt = (struct opt){0};
 }
 
-/* EDNS, and where the message ends: octets after it are nobody's, and are not passed on. */
+/* EDNS, and whether octets follow that are no part of the message. */
 static void parse_rest(struct query *q)
 {
-	size_t end;
-
 	find_opt(q);
 	q->udp_payload = q->opt.payload > 512 ? q->opt.payload : 512;
 	if (likely(q->opt.at == 0 ? q->len == q->question.end
 				  : q->opt.is_last && q->len == q->opt.at + q->opt.len))
 		return;
-	end = msg_end(q->packet, q->len, &q->question);
+	q->has_trailing = msg_end(q->packet, q->len, &q->question) != q->len;
+}
+
+/* They are nobody's, and are not passed on. */
+static void cut_trailing(struct query *q)
+{
+	size_t end = msg_end(q->packet, q->len, &q->question);
+
 	if (end != 0)
 		q->len = (uint16_t)end;
 }
@@ -102,9 +107,14 @@ static enum step run_rules(struct worker *w, struct query *q, enum chain_id id, 
 	return STEP_NEXT;
 }
 
+/* Rules see the datagram as it came. */
 static enum step stage_rules(struct worker *w, struct query *q)
 {
-	return run_rules(w, q, CHAIN_QUERY, STAGE_POOL);
+	enum step step = run_rules(w, q, CHAIN_QUERY, STAGE_POOL);
+
+	if (step == STEP_NEXT && unlikely(q->has_trailing) && !q->self_made)
+		cut_trailing(q);
+	return step;
 }
 
 static struct server *pick_server(struct worker *w, struct query *q)

@@ -45,6 +45,9 @@ enum verdict chain_of_query(struct worker *w, struct query *q, enum chain_id id)
 /* The answer's, of a chain of response actions. */
 enum verdict chain_of_answer(struct worker *w, struct query *q, enum chain_id id);
 
+/* Sees to it that the answer can grow. */
+void answer_make_room(struct worker *w, struct query *q);
+
 /* A query that was not answered: its own message, of the chain of timeouts. */
 void chain_of_failure(struct worker *w, struct query *q);
 

@@ -1,4 +1,6 @@
-/* The text forms of names, types and response codes. Control thread's work: not written for speed.
+/*
+ * The text forms of names, types and response codes. Control thread's work, not written for speed, but
+ * for name_text_bare.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +45,52 @@ char *name_text(const uint8_t *name, size_t len, char text[static DNS_NAME_TEXT_
 		*t++ = '.';
 	*t = '\0';
 	return text;
+}
+
+/* Eight octets at once: bit 7 of each says whether the octet is c. */
+static inline uint64_t equal8(uint64_t v, uint8_t c)
+{
+	const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
+
+	v ^= UINT64_C(0x0101010101010101) * c;
+	return ~(((v & low7) + low7) | v) & ~low7;
+}
+
+/* Whether it is no printing ASCII character: 0x7f and what lies above it, or a space and what lies below. */
+static inline uint64_t unprintable8(uint64_t v)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t low7 = v & ones * 0x7f;
+
+	return (v | (low7 + ones) | ~(low7 + ones * (0x7f - ' '))) & ones * 0x80;
+}
+
+size_t name_text_bare(const uint8_t *name, size_t len, char text[static DNS_NAME_TEXT_MAX])
+{
+	size_t bare = len < 2 ? 0 : len - 2; /* without the first length octet and the root */
+	size_t dots = 0, labels = 0;
+	uint64_t v, odd = 0;
+
+	if (bare == 0) {
+		text[0] = '\0';
+		return 0;
+	}
+	memcpy(text, name + 1, bare);
+	memset(text + bare, 'x', sizeof(v));
+	for (size_t at = name[0]; at < bare; at += (size_t)name[at + 1] + 1, labels++)
+		text[at] = '.';
+	for (size_t i = 0; i < bare; i += sizeof(v)) {
+		memcpy(&v, text + i, sizeof(v));
+		odd |= unprintable8(v) | equal8(v, '\\');
+		dots += (size_t)__builtin_popcountll(equal8(v, '.'));
+	}
+	text[bare] = '\0';
+	if (likely(odd == 0 && dots == labels))
+		return bare;
+	name_text(name, len, text);
+	bare = strlen(text) - 1;
+	text[bare] = '\0';
+	return bare;
 }
 
 static bool is_digit(char c)

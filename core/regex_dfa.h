@@ -1,0 +1,34 @@
+/*
+ * A table that a text is run through, one look-up an octet, to see which of many pieces of expressions
+ * (core/regex_nfa.h) are in it. Made in advance and whole: nothing is added while it runs.
+ */
+#ifndef CORE_REGEX_DFA_H
+#define CORE_REGEX_DFA_H
+
+#include "core/regex_nfa.h"
+
+/* No text goes on from here. */
+#define DFA_DEAD 0
+
+struct regex_dfa {
+	uint8_t class_of[256];
+	uint8_t shift;      /* a row is 1 << shift elements */
+	bool backward;      /* texts are read from their end */
+	uint16_t start;
+	uint16_t first_hit; /* this state and all above it say that a piece is there */
+	uint32_t states;
+	size_t memory; /* octets in all */
+	const uint16_t *next; /* rows by state, elements by class */
+	/* by state, where in lists the pieces are that are there (of first_hit and above), or are if the
+	 * text ends here: a count, then that many ids. 0 is an empty list. */
+	const uint32_t *hits;
+	const uint32_t *ends;
+	const uint32_t *lists;
+};
+
+/* NULL when it would have more than states_max states (below 65,536). Control thread. */
+struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward,
+				uint32_t states_max);
+void regex_dfa_free(struct regex_dfa *dfa);
+
+#endif
