@@ -1,13 +1,10 @@
 /* Actions that choose the pool, and actions that look at a rate. */
-#include <stdlib.h>
-
-#include "core/mem.h"
 #include "pools/limiter.h"
 #include "pools/pool.h"
 #include "rules/registry.h"
 
 struct to_pool {
-	char *name;
+	unsigned id; /* of the pool's name */
 	bool stop;
 };
 
@@ -19,7 +16,7 @@ static const struct arg_spec pool_args[] = {
 
 static void to_pool_init(struct to_pool *p, const struct arg argv[2])
 {
-	p->name = mem_strdup(argv[0].text);
+	p->id = pool_name_id(argv[0].text);
 	p->stop = !argv[1].given || argv[1].boolean;
 }
 
@@ -28,7 +25,7 @@ static enum verdict to_pool(const struct to_pool *p, struct rule_run *run)
 {
 	struct query *q = run->q;
 
-	q->pool = pools_find(run->t->pools, p->name);
+	q->pool = pools_by_id(run->t->pools, p->id);
 	q->no_pool = q->pool == NULL;
 	return p->stop ? VERDICT_STOP : VERDICT_NEXT;
 }
@@ -37,13 +34,6 @@ static int pool_init(void *state, const struct arg *argv, struct err *err)
 {
 	to_pool_init(state, argv);
 	return 0;
-}
-
-static void pool_fini(void *state)
-{
-	struct to_pool *p = state;
-
-	free(p->name);
 }
 
 static enum verdict pool(void *state, struct rule_run *run)
@@ -55,14 +45,14 @@ static void pool_text(const void *state, FILE *out)
 {
 	const struct to_pool *p = state;
 
-	fprintf(out, "to pool %s", p->name);
+	fprintf(out, "to pool %s", pool_name_of(p->id));
 }
 
 static const char *pool_of(const void *state)
 {
 	const struct to_pool *p = state;
 
-	return p->name;
+	return pool_name_of(p->id);
 }
 
 /* The bucket is written by all workers; it is the only thing of the state that a query reads. */
@@ -124,13 +114,6 @@ static int qps_pool_init(void *state, const struct arg *argv, struct err *err)
 	return qps_init(&p->rate, argv, err);
 }
 
-static void qps_pool_fini(void *state)
-{
-	struct qps_pool *p = state;
-
-	free(p->to.name);
-}
-
 static enum verdict qps_pool(void *state, struct rule_run *run)
 {
 	struct qps_pool *p = state;
@@ -142,14 +125,14 @@ static void qps_pool_text(const void *state, FILE *out)
 {
 	const struct qps_pool *p = state;
 
-	fprintf(out, "max %u to pool %s", p->rate.qps, p->to.name);
+	fprintf(out, "max %u to pool %s", p->rate.qps, pool_name_of(p->to.id));
 }
 
 static const char *qps_pool_of(const void *state)
 {
 	const struct qps_pool *p = state;
 
-	return p->to.name;
+	return pool_name_of(p->to.id);
 }
 
 const struct action_type pool_actions[] = {
@@ -158,7 +141,6 @@ const struct action_type pool_actions[] = {
 	 .help = "sends the query to this pool; stop=false: unless a later rule says otherwise",
 	 .state_size = sizeof(struct to_pool),
 	 .init = pool_init,
-	 .fini = pool_fini,
 	 .run = pool,
 	 .text = pool_text,
 	 .pool = pool_of},
@@ -174,7 +156,6 @@ const struct action_type pool_actions[] = {
 	 .help = "sends so many queries a second to this pool; others go on with the next rule",
 	 .state_size = sizeof(struct qps_pool),
 	 .init = qps_pool_init,
-	 .fini = qps_pool_fini,
 	 .run = qps_pool,
 	 .text = qps_pool_text,
 	 .pool = qps_pool_of},

@@ -7,6 +7,7 @@
 #include "core/rand.h"
 #include "rules/answer_form.h"
 #include "rules/registry.h"
+#include "rules/svc.h"
 
 #define SPOOF_TTL_S 60
 
@@ -240,6 +241,58 @@ static void raw_text(const void *state, FILE *out)
 	fputs("spoof raw bytes", out);
 }
 
+struct spoof_svc {
+	struct spoof_common common;
+	struct values rdatas;
+};
+
+static const struct arg_spec svc_args[] = {
+	{"params", ARG_SVCS, 0, 0, 0, NULL},
+	SPOOF_ARGS,
+	{.name = NULL},
+};
+
+static int svc_init(void *state, const struct arg *argv, struct err *err)
+{
+	struct spoof_svc *s = state;
+	size_t octets = 0;
+	uint8_t *to;
+
+	for (size_t i = 0; i < argv[0].n; i++)
+		octets += argv[0].list[i].svc->len;
+	to = values_alloc(&s->rdatas, argv[0].n, octets);
+	for (size_t i = 0; i < argv[0].n; i++)
+		values_put(&s->rdatas, i, &to, argv[0].list[i].svc->rdata,
+			   argv[0].list[i].svc->len);
+	common_init(&s->common, argv + 1);
+	return 0;
+}
+
+static void svc_fini(void *state)
+{
+	struct spoof_svc *s = state;
+
+	free(s->rdatas.list);
+}
+
+static enum verdict spoof_svc(void *state, struct rule_run *run)
+{
+	const struct spoof_svc *s = state;
+	struct spoof how = spoof_of(run, &s->common);
+	size_t cap;
+	uint8_t *room = run->services->room(run->w, &cap);
+
+	return spoofed(run, room,
+		       msg_spoof_svc(room, cap, run->msg, run_question(run), &how, s->rdatas.list,
+				     s->rdatas.n),
+		       cap);
+}
+
+static void svc_text(const void *state, FILE *out)
+{
+	fputs("spoof SVC record", out);
+}
+
 struct spoof_packet {
 	uint8_t *packet;
 	size_t len;
@@ -316,6 +369,14 @@ const struct action_type spoof_actions[] = {
 	 .fini = raw_fini,
 	 .run = spoof_raw,
 	 .text = raw_text},
+	{.name = "SpoofSVCAction",
+	 .args = svc_args,
+	 .help = "answers SVCB and HTTPS questions with these parameters and their address hints",
+	 .state_size = sizeof(struct spoof_svc),
+	 .init = svc_init,
+	 .fini = svc_fini,
+	 .run = spoof_svc,
+	 .text = svc_text},
 	{.name = "SpoofPacketAction",
 	 .args = packet_args,
 	 .help = "answers with the first len octets of packet; only the ID is the query's",

@@ -24,6 +24,7 @@ const struct action_type *const action_families[] = {
 	ecs_actions,
 	edns_actions,
 	ttl_actions,
+	record_actions,
 	answer_actions,
 	spoof_actions,
 	continue_actions,

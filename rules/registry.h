@@ -24,6 +24,7 @@ extern const struct action_type pool_actions[];
 extern const struct action_type ecs_actions[];
 extern const struct action_type edns_actions[];
 extern const struct action_type ttl_actions[];
+extern const struct action_type record_actions[];
 extern const struct action_type answer_actions[];
 extern const struct action_type spoof_actions[];
 extern const struct action_type continue_actions[];

@@ -147,11 +147,13 @@ void answer_own(struct query *q)
  */
 static void add_errors(struct worker *w, struct query *q, const struct question *question)
 {
-	size_t cap = w->answer_cap, at = 0, len, text_len;
+	size_t cap, at = 0, len, text_len;
 	bool clear = q->clear_errors;
 	const char *text;
 	uint16_t code;
 
+	answer_make_room(w, q);
+	cap = w->answer_cap;
 	if (q->client_proto == PROTO_UDP && cap > q->udp_payload)
 		cap = q->udp_payload;
 	while (error_next(q, &at, &code, &text, &text_len)) {
