@@ -1,58 +1,59 @@
 #include "pools/limiter.h"
 
 /*
- * The word is the time at which the bucket was last empty ("base"): what it holds is (now - base) ×
- * rate, cut at burst, and taking a token moves base forward by the time that one token takes to
- * drip in. One number, hence one compare-and-swap, and a refill that rounds nothing away: only the
- * length of a token is rounded up, by less than 1/4096 µs, so that a bucket gives at most 0.03 %
- * less than asked, never more.
+ * The word is the time at which the bucket will be full ("full"), on the clock of its rate: what it
+ * lacks is full - now, and taking a token moves full forward by the time that one token takes to
+ * drip in. One number, hence one compare-and-swap.
  *
- * Times are µs × 4096 from an origin 2^62 units back, so that even a clock just started has room
- * for the deepest bucket in front of it (1,000,000 tokens at 1/s are 2^52 units) and there are 107
- * years to go. 0 lies before everything: full.
+ * 56 bits of time, modulo: they come round after 2^52 / rate seconds, 142 years at 1,000,000 a
+ * second and 12 days at the highest rate, when a bucket that nobody used for just so long would
+ * seem as it was left. The deepest bucket and the skew take 2^37 of the 2^56. The other 8 bits tell
+ * the rate, since a time on another clock says nothing.
  */
-#define UNIT_SHIFT  12
-#define ORIGIN      (UINT64_C(1) << 62)
-#define UNITS_PER_S (UINT64_C(1000000) << UNIT_SHIFT)
+#define RATE_BITS 8
+#define TIME_MASK (UINT64_MAX >> RATE_BITS)
 
 struct fill {
-	uint64_t now, token; /* units */
-	uint64_t full;       /* base of a bucket that is full now */
+	uint64_t now, depth, skew; /* ticks */
+	uint8_t mark;              /* of the rate */
 };
 
 static struct fill fill_at(uint32_t rate, uint32_t burst, uint64_t now_us)
 {
-	struct fill f = {.now = ORIGIN + (now_us << UNIT_SHIFT),
-			 .token = (UNITS_PER_S + rate - 1) / rate};
-
-	f.full = f.now - f.token * burst;
-	return f;
+	/* The multiplier is the golden ratio: rates near each other never have the same mark. */
+	return (struct fill){.now = limiter_ticks(rate, now_us),
+			     .depth = (uint64_t)burst * LIMITER_TOKEN,
+			     .skew = (uint64_t)rate * LIMITER_TOKEN * LIMITER_SKEW_S,
+			     .mark = (uint8_t)((rate * UINT32_C(0x9e3779b9)) >> 24)};
 }
 
-/* The base as it stands after the overflow, which is lost. */
-static uint64_t base_at(const struct fill *f, uint64_t word)
+/* What the bucket lacks. More than the depth: another thread has read a later clock. */
+static uint64_t lack_at(const struct fill *f, uint64_t word)
 {
-	return word > f->full ? word : f->full;
+	uint64_t lack = ((word >> RATE_BITS) - f->now) & TIME_MASK;
+
+	return word == 0 || (uint8_t)word != f->mark || lack > f->depth + f->skew ? 0 : lack;
 }
 
-/* base may lie ahead of now: another thread has read a later clock. */
-static bool holds_one(const struct fill *f, uint64_t base)
+static bool holds_one(const struct fill *f, uint64_t lack)
 {
-	return base + f->token <= f->now;
+	return lack + LIMITER_TOKEN <= f->depth;
 }
 
 bool limiter_take(_Atomic uint64_t *bucket, uint32_t rate, uint32_t burst, uint64_t now_us)
 {
 	struct fill f = fill_at(rate, burst, now_us);
 	uint64_t word = atomic_load_explicit(bucket, memory_order_relaxed);
-	uint64_t base;
+	uint64_t next;
 
 	do {
-		base = base_at(&f, word);
-		if (!holds_one(&f, base))
+		uint64_t lack = lack_at(&f, word);
+
+		if (!holds_one(&f, lack))
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		bucket, &word, base + f.token, memory_order_relaxed, memory_order_relaxed));
+		next = (f.now + lack + LIMITER_TOKEN) << RATE_BITS | f.mark;
+	} while (!atomic_compare_exchange_weak_explicit(bucket, &word, next, memory_order_relaxed,
+							memory_order_relaxed));
 	return true;
 }
 
@@ -60,5 +61,5 @@ bool limiter_has(const _Atomic uint64_t *bucket, uint32_t rate, uint32_t burst, 
 {
 	struct fill f = fill_at(rate, burst, now_us);
 
-	return holds_one(&f, base_at(&f, atomic_load_explicit(bucket, memory_order_relaxed)));
+	return holds_one(&f, lack_at(&f, atomic_load_explicit(bucket, memory_order_relaxed)));
 }

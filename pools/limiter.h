@@ -1,18 +1,37 @@
 /*
  * A token bucket in one 64-bit word, moved by compare-and-swap: exact for all workers together
  * without a lock. Starts full; refills elapsed × rate, never above burst; a query takes a whole token.
+ *
+ * Rate and burst are whole tokens, any. Rate 0 never refills; burst 0 never gives. Over any time t, a
+ * bucket gives at most burst + rate × t tokens and a sixteenth, and loses nothing to rounding. A bucket
+ * of 0 was never used: full. One that is used with another rate than before is full again.
  */
 #ifndef POOLS_LIMITER_H
 #define POOLS_LIMITER_H
 
 #include "core/base.h"
 
-/* rate and burst in whole tokens, 1 … 1,000,000. bucket 0 is a bucket that was never used: full. */
+/* A token, in ticks: a quarter of it would let a burst of 1 run ahead by 1/4, which one notices. */
+#define LIMITER_TOKEN 16
+
+/* Clocks of workers that share a bucket may differ by so much; one further behind sees a full bucket. */
+#define LIMITER_SKEW_S 1
 
 /* Takes a token if there is one. Any thread. */
 bool limiter_take(_Atomic uint64_t *bucket, uint32_t rate, uint32_t burst, uint64_t now_us);
 
 /* Whether there is one, taking nothing. */
 bool limiter_has(const _Atomic uint64_t *bucket, uint32_t rate, uint32_t burst, uint64_t now_us);
+
+/*
+ * now_us on a clock of this rate, on which a token takes LIMITER_TOKEN ticks to drip in, whatever the
+ * rate: nothing but the time itself is rounded, and that once. Modulo 2^64.
+ */
+static inline uint64_t limiter_ticks(uint32_t rate, uint64_t now_us)
+{
+	uint64_t per_s = (uint64_t)rate * LIMITER_TOKEN;
+
+	return now_us / 1000000 * per_s + now_us % 1000000 * per_s / 1000000;
+}
 
 #endif

@@ -189,24 +189,14 @@ char *server_name_with_addr(const struct server *s, const struct server_def *d, 
 	return out;
 }
 
-/* The limiter counts to a million tokens; a limit above that is above what a server is sent. */
-static uint32_t limiter_rate(const struct server_def *d)
-{
-	return d->qps < 1000000 ? d->qps : 1000000;
-}
-
 bool server_take_qps(struct server *s, const struct server_def *d, uint64_t now_us)
 {
-	uint32_t rate = limiter_rate(d);
-
-	return rate == 0 || limiter_take(&s->qps_bucket, rate, rate, now_us);
+	return d->qps == 0 || limiter_take(&s->qps_bucket, d->qps, d->qps, now_us);
 }
 
 bool server_has_qps(const struct server *s, const struct server_def *d, uint64_t now_us)
 {
-	uint32_t rate = limiter_rate(d);
-
-	return rate == 0 || limiter_has(&s->qps_bucket, rate, rate, now_us);
+	return d->qps == 0 || limiter_has(&s->qps_bucket, d->qps, d->qps, now_us);
 }
 
 uint64_t server_sum(const struct server *s, size_t offset_in_counters)

@@ -18,7 +18,11 @@ struct timed_set *timed_set_ref(struct timed_set *s); /* returns s */
 /* The last one frees: by then no worker may look up any more. Harmless on NULL. */
 void timed_set_unref(struct timed_set *s);
 
-/* a is in the set until expires_us; when it is already, until the later of both. */
+/*
+ * a is in the set until expires_us; when it is already, until the later of both. A time that is past
+ * adds nothing. Now and then, as entries and changes grow (every 4,000 changes of a small set, and
+ * never twice in a quarter of a large one), it moves what is alive, and waits for a grace period.
+ */
 void timed_set_add(struct timed_set *s, const struct addr *a, uint64_t expires_us, uint64_t now_us);
 
 /* True when it was there, past its time or not. */

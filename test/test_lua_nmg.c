@@ -224,7 +224,7 @@ static void limiters_give_their_tokens(void **state)
 		{"no burst", "newQPSLimiter(2)",
 		 "Error: console:1: newQPSLimiter: burst must be a number, got nothing\n"},
 		{"no rate", "newQPSLimiter(0, 1)",
-		 "Error: console:1: newQPSLimiter: rate must be from 1 to 1000000, got 0\n"},
+		 "Error: console:1: newQPSLimiter: rate must be from 1 to 4294967295, got 0\n"},
 		{"half a token", "newQPSLimiter(1, 1.5)",
 		 "Error: console:1: newQPSLimiter: burst must be a whole number, got 1.5\n"},
 		{"no number", "newQPSLimiter('many', 1)",

@@ -4,8 +4,6 @@
 #include "core/clock.h"
 #include "pools/limiter.h"
 
-#define TOKENS_MAX 1000000
-
 struct limiter_box {
 	uint32_t rate, burst;
 	_Atomic uint64_t bucket;
@@ -13,8 +11,8 @@ struct limiter_box {
 
 static int new_limiter(lua_State *L)
 {
-	uint32_t rate = (uint32_t)lua_arg_integer(L, 1, "rate", 1, TOKENS_MAX);
-	uint32_t burst = (uint32_t)lua_arg_integer(L, 2, "burst", 1, TOKENS_MAX);
+	uint32_t rate = (uint32_t)lua_arg_integer(L, 1, "rate", 1, UINT32_MAX);
+	uint32_t burst = (uint32_t)lua_arg_integer(L, 2, "burst", 1, UINT32_MAX);
 	struct limiter_box *box = lua_object_new(L, &lua_limiter, sizeof(*box));
 
 	box->rate = rate;
