@@ -17,6 +17,15 @@
 /* Of all lists of a table together, 16 MiB: a guard, not a figure that anything comes near. */
 #define LISTS_MAX (4u << 20)
 
+/*
+ * A table may have so many states for each step of its pieces, and these on top. Words, and what is tied to
+ * an end, have less than one; what needs more would do so without end. The bound makes the time to build
+ * proportional to the expressions.
+ */
+#define STATES_PER_STEP 4
+#define STATES_EXTRA    2048
+#define STATES_MAX      32000
+
 #define NO_BASE 256u /* with which nothing begins */
 
 struct subset {
@@ -48,7 +57,8 @@ struct builder {
 	uint32_t head[256]; /* by class: readers, index + 1 */
 	struct reader *readers;
 	uint32_t readers_n, readers_cap;
-	uint32_t *matched; /* by owner: the last round that saw its match */
+	uint32_t *matched; /* by id, from id_min: the last round that saw its match */
+	uint32_t id_min;
 
 	uint32_t *lists, *hits, *ends;
 	uint32_t lists_n, lists_cap;
@@ -133,14 +143,15 @@ static struct nfa_list finish_list(struct builder *b, uint32_t at)
 		const struct nfa_step *s = &nfa->steps[nfa->pool[i]];
 
 		if (s->kind == NFA_MATCH) {
-			b->matched[s->owner] = nfa->round;
+			b->matched[s->what - b->id_min] = nfa->round;
 			matched = true;
 		}
 	}
 	for (uint32_t i = at; matched && i < nfa->pool_n; i++) {
 		const struct nfa_step *s = &nfa->steps[nfa->pool[i]];
 
-		if (s->kind == NFA_MATCH || b->matched[s->owner] != nfa->round)
+		if (s->kind == NFA_MATCH || s->owner == NFA_SHARED ||
+		    b->matched[s->owner - b->id_min] != nfa->round)
 			nfa->pool[n++] = nfa->pool[i];
 	}
 	if (matched)
@@ -273,7 +284,7 @@ static void make_base_states(struct builder *b)
 static uint32_t make_start(struct builder *b, struct nfa_list begin)
 {
 	struct regex_nfa *nfa = &b->nfa;
-	struct nfa_list list = nfa_closure(nfa, nfa->starts, nfa->pieces_n, true, false);
+	struct nfa_list list = nfa_closure(nfa, nfa->start, true, false);
 	uint32_t start;
 
 	for (uint32_t i = 0; i < begin.n; i++) {
@@ -367,7 +378,7 @@ static uint32_t list_of(struct builder *b, uint32_t state,
 /* An empty text begins and ends here. */
 static uint32_t ends_of_start(struct builder *b)
 {
-	struct nfa_list all = nfa_closure(&b->nfa, b->nfa.starts, b->nfa.pieces_n, true, true);
+	struct nfa_list all = nfa_closure(&b->nfa, b->nfa.start, true, true);
 	uint32_t at = b->lists_n;
 
 	push_list(b, 0);
@@ -438,6 +449,18 @@ static struct regex_dfa *finish(struct builder *b, uint32_t start, bool backward
 	return dfa;
 }
 
+static void make_matched(struct builder *b, const struct regex_piece *pieces, uint32_t n)
+{
+	uint32_t max = 0;
+
+	b->id_min = UINT32_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		b->id_min = pieces[i].id < b->id_min ? pieces[i].id : b->id_min;
+		max = pieces[i].id > max ? pieces[i].id : max;
+	}
+	b->matched = mem_zalloc(max - b->id_min + 1, sizeof(b->matched[0]));
+}
+
 static void builder_fini(struct builder *b)
 {
 	nfa_fini(&b->nfa);
@@ -454,8 +477,7 @@ static void builder_fini(struct builder *b)
 	free(b);
 }
 
-struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward,
-				uint32_t states_max)
+struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward)
 {
 	struct builder *b = mem_zalloc(1, sizeof(*b));
 	struct regex_dfa *dfa = NULL;
@@ -463,16 +485,18 @@ struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bo
 	uint32_t start;
 
 	nfa_init(&b->nfa, pieces, n, backward);
-	b->states_max = states_max;
+	b->states_max = STATES_EXTRA + STATES_PER_STEP * b->nfa.steps_n;
+	if (b->states_max > STATES_MAX)
+		b->states_max = STATES_MAX;
 	/* the bases come on top of what is allowed */
-	for (b->slots_mask = 1; b->slots_mask < states_max + ARRAY_LEN(b->base_state);)
+	for (b->slots_mask = 1; b->slots_mask < b->states_max + ARRAY_LEN(b->base_state);)
 		b->slots_mask *= 2;
 	b->slots = mem_zalloc(2 * (size_t)b->slots_mask, sizeof(b->slots[0]));
 	b->slots_mask = 2 * b->slots_mask - 1;
 	while (1u << b->shift < b->nfa.classes_n)
 		b->shift++;
-	b->matched = mem_zalloc(n + 1, sizeof(b->matched[0]));
-	begin = nfa_closure(&b->nfa, b->nfa.starts, n, false, false);
+	make_matched(b, pieces, n);
+	begin = nfa_closure(&b->nfa, b->nfa.start, false, false);
 	make_bases(b, begin);
 	make_base_states(b);
 	start = make_start(b, begin);

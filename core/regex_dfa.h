@@ -26,9 +26,11 @@ struct regex_dfa {
 	const uint32_t *lists;
 };
 
-/* NULL when it would have more than states_max states (below 65,536). Control thread. */
-struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward,
-				uint32_t states_max);
+/*
+ * Of at least one piece, each with an id of its own. NULL when there would be far more states than the pieces
+ * have steps. Control thread.
+ */
+struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward);
 void regex_dfa_free(struct regex_dfa *dfa);
 
 #endif

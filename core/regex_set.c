@@ -10,15 +10,6 @@
 /* PCRE2 alone is faster for so few. */
 #define EXPRESSIONS_MIN 5
 
-/*
- * A table may have so many states for each step of its pieces, and these on top. Words and what is tied to
- * an end have less than one; what needs more would do so without end. The bound makes the time to build
- * proportional to the expressions.
- */
-#define STATES_PER_STEP 4
-#define STATES_EXTRA    2048
-#define STATES_MAX      32000
-
 /* So few that do not fit into a table together are not worth a pass over the text. */
 #define PIECES_MIN 8
 
@@ -37,15 +28,6 @@ static void add_always(struct regex_set *set, uint32_t position)
 	set->always_bits[position / 32] |= UINT32_C(1) << position % 32;
 }
 
-static uint32_t states_allowed(const struct regex_piece *pieces, uint32_t n)
-{
-	uint64_t sum = STATES_EXTRA;
-
-	for (uint32_t i = 0; i < n; i++)
-		sum += STATES_PER_STEP * (uint64_t)pieces[i].tree->nodes_n;
-	return sum < STATES_MAX ? (uint32_t)sum : STATES_MAX;
-}
-
 /* One table for all pieces, or several when it would be too large. */
 static void add_tables(struct regex_set *set, const struct regex_piece *pieces, uint32_t n,
 		       bool backward)
@@ -54,7 +36,7 @@ static void add_tables(struct regex_set *set, const struct regex_piece *pieces, 
 
 	if (n == 0)
 		return;
-	dfa = regex_dfa_new(pieces, n, backward, states_allowed(pieces, n));
+	dfa = regex_dfa_new(pieces, n, backward);
 	if (dfa != NULL) {
 		set->tables = mem_realloc(set->tables, set->tables_n + 1, sizeof(set->tables[0]));
 		set->tables[set->tables_n++] = dfa;

@@ -5,7 +5,7 @@
 #include "core/mem.h"
 
 /* A tree serves to rule an expression out; one this large would cost more than it saves. */
-#define NODES_MAX 4096
+#define NODES_MAX 1024
 /* PCRE2 nests no deeper; bounds the stack here and in what walks the tree. */
 #define DEPTH_MAX 250
 

@@ -94,9 +94,10 @@ void chain_remove(struct chain *c, unsigned at)
 
 void chain_move(struct chain *c, unsigned from, unsigned to)
 {
-	struct rule *r = c->rules[from];
+	struct rule *r;
 
 	assert(c->sealed == NULL && from < c->n && to <= c->n);
+	r = c->rules[from];
 	if (to > from) {
 		memmove(&c->rules[from], &c->rules[from + 1],
 			(to - from - 1) * sizeof(struct rule *));
@@ -185,11 +186,9 @@ static enum verdict run_from(const struct chain *c, struct rule_run *run, uint32
 
 enum verdict chain_run(const struct chain *c, struct rule_run *run)
 {
-	enum verdict v;
-	uint32_t from = 0;
+	enum verdict v = VERDICT_NEXT;
 
-	do
+	for (uint32_t from = 0; from < c->n;)
 		v = run_from(c, run, &from);
-	while (unlikely(from < c->n));
 	return v;
 }
