@@ -5,7 +5,8 @@
 #include "rules/timed_set.h"
 
 struct group {
-	struct netmask_table *table; /* a reference: whoever changes the object afterwards has a copy */
+	struct netmask_table
+		*table; /* a reference: whoever changes the object afterwards has a copy */
 	bool is_destination, is_quiet;
 };
 

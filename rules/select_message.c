@@ -29,8 +29,8 @@ struct size {
 static int size_init(void *state, const struct arg *argv, struct err *err)
 {
 	struct size *s = state;
-	int comparison = choice_of("comparison", argv[0].text, comparisons, ARRAY_LEN(comparisons),
-				   err);
+	int comparison =
+		choice_of("comparison", argv[0].text, comparisons, ARRAY_LEN(comparisons), err);
 
 	if (comparison < 0)
 		return comparison;

@@ -126,12 +126,12 @@ static const struct arg_spec outside_args[] = {
 	{NULL, ARG_END, 0, 0, 0, NULL},
 };
 
-#define WIRE_LENGTH_ROW(spelling)                                                                  \
-	{                                                                                          \
-		.name = spelling, .args = outside_args,                                            \
-		.help = "the name has fewer than min or more than max octets on the wire",         \
-		.state_size = sizeof(struct outside), .init = outside_init,                        \
-		.match = wire_len_match, .text = wire_len_text, .keys = wire_len_keys,             \
+#define WIRE_LENGTH_ROW(spelling)                                                          \
+	{                                                                                  \
+		.name = spelling, .args = outside_args,                                    \
+		.help = "the name has fewer than min or more than max octets on the wire", \
+		.state_size = sizeof(struct outside), .init = outside_init,                \
+		.match = wire_len_match, .text = wire_len_text, .keys = wire_len_keys,     \
 	}
 
 const struct selector_type name_selectors[] = {

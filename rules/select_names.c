@@ -3,7 +3,8 @@
 #include "rules/select_texts.h"
 
 struct names {
-	struct suffix_table *table; /* a reference: whoever changes the object afterwards has a copy */
+	struct suffix_table
+		*table; /* a reference: whoever changes the object afterwards has a copy */
 	bool is_quiet;
 };
 
@@ -67,8 +68,8 @@ static int suffix_init(void *state, const struct arg *argv, struct err *err)
 	struct names *s = state;
 
 	s->is_quiet = argv[1].given && argv[1].boolean;
-	return take_table(s, &argv[0], argv[0].is_list ? "the list of names" : "the SuffixMatchNode",
-			  err);
+	return take_table(s, &argv[0],
+			  argv[0].is_list ? "the list of names" : "the SuffixMatchNode", err);
 }
 
 static bool suffix_match(const void *state, struct rule_run *run)
@@ -114,12 +115,12 @@ static const struct arg_spec suffix_args[] = {
 	{NULL, ARG_END, 0, 0, 0, NULL},
 };
 
-#define SUFFIX_ROW(spelling)                                                                       \
-	{                                                                                          \
-		.name = spelling, .args = suffix_args,                                             \
-		.help = "the name is one of these or below one of them",                           \
-		.state_size = sizeof(struct names), .init = suffix_init, .fini = names_fini,       \
-		.match = suffix_match, .text = suffix_text, .keys = suffix_keys,                   \
+#define SUFFIX_ROW(spelling)                                                                 \
+	{                                                                                    \
+		.name = spelling, .args = suffix_args,                                       \
+		.help = "the name is one of these or below one of them",                     \
+		.state_size = sizeof(struct names), .init = suffix_init, .fini = names_fini, \
+		.match = suffix_match, .text = suffix_text, .keys = suffix_keys,             \
 	}
 
 const struct selector_type names_selectors[] = {

@@ -1,6 +1,6 @@
 /*
- * Selectors on the state of a pool. Where there is no pool of that name, the query is to be dropped:
- * that makes them impure, since And and Or must then not pass them over.
+ * Selectors on the state of a pool. Where there is no pool of that name, the query is to be
+ * dropped: that makes them impure, since And and Or must then not pass them over.
  */
 #include <inttypes.h>
 

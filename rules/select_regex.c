@@ -12,8 +12,9 @@ static int compile(struct expression *s, enum regex_kind kind, const struct arg 
 		   struct err *err)
 {
 	if (strlen(arg->text) != arg->len)
-		return err_set(err, "regex holds a NUL octet at offset %zu, which no name's text "
-				    "has: leave it out",
+		return err_set(err,
+			       "regex holds a NUL octet at offset %zu, which no name's text "
+			       "has: leave it out",
 			       strlen(arg->text));
 	s->regex = regex_new(kind, arg->text, err);
 	if (s->regex != NULL)

@@ -41,7 +41,8 @@ static const char *const protocols[] = {
 
 /* By position in protocols; those that no listener speaks are PROTO_COUNT, and match nothing. */
 static const uint8_t protos[] = {
-	PROTO_UDP, PROTO_TCP, PROTO_COUNT, PROTO_COUNT, PROTO_DOT, PROTO_DOH, PROTO_COUNT, PROTO_COUNT,
+	PROTO_UDP, PROTO_TCP, PROTO_COUNT, PROTO_COUNT,
+	PROTO_DOT, PROTO_DOH, PROTO_COUNT, PROTO_COUNT,
 };
 static_assert(ARRAY_LEN(protos) == ARRAY_LEN(protocols), "a protocol without its number");
 
