@@ -27,6 +27,7 @@ const struct action_type *const action_families[] = {
 	record_actions,
 	answer_actions,
 	spoof_actions,
+	tee_actions,
 	continue_actions,
 	NULL,
 };

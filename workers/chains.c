@@ -1,10 +1,12 @@
 /* Rules run for a query: what they see is put together here, and what they made of it taken over.
  */
 #include "workers/pipeline.h"
+#include "workers/tee.h"
 #include "workers/udp.h"
 
 static const struct rule_services services = {
 	.room = udp_room,
+	.tee = tee_query,
 };
 
 static void run_begin(struct rule_run *run, struct worker *w, struct query *q)
