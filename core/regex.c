@@ -92,11 +92,15 @@ static struct regex *regex_alloc(enum regex_kind kind, const char *text)
 static void look_at(struct regex *re)
 {
 	uint32_t options = 0;
+	size_t jit_size = 0;
 
 	pcre2_pattern_info(re->code, PCRE2_INFO_MINLENGTH, &re->len_min);
 	pcre2_pattern_info(re->code, PCRE2_INFO_ALLOPTIONS, &options);
 	re->one_start = (options & PCRE2_ANCHORED) != 0;
-	re->jit = pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0;
+	/* (*NO_JIT) is no failure, but leaves no code either */
+	if (pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0)
+		pcre2_pattern_info(re->code, PCRE2_INFO_JITSIZE, &jit_size);
+	re->jit = jit_size > 0;
 }
 
 static struct regex *new_posix(const char *text, struct err *err)

@@ -41,7 +41,7 @@ void regex_free(struct regex *re);
 bool regex_match(const struct regex *re, const char *text, size_t len);
 
 /* Made small by a hundred, honest expressions begin to fail on names of 253 octets. */
-#define REGEX_STEPS_MAX 100000
+#define REGEX_STEPS_MAX 250000
 
 /*
  * Makes what regex_match needs on the calling thread: some 40 KiB, given back when the thread ends. For a

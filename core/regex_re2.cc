@@ -37,15 +37,32 @@ static RE2::Options options()
 	return o;
 }
 
+static void explain(const RE2 &re, char *why, size_t why_len)
+{
+	size_t len = re.error().copy(why, why_len - 1);
+
+	why[len] = '\0';
+}
+
 extern "C" struct regex_re2 *regex_re2_new(const char *text, char *why, size_t why_len)
 {
+	/* a \Q without its \E would quote our parenthesis */
+	static const char *const ends[] = {")", "\\E)"};
 	/* Alone first, so that the complaint is about what the user wrote, and a ) does not close our ( */
 	RE2 alone(text, options());
 
-	if (alone.ok())
-		return new regex_re2("(" + std::string(text) + ")", options());
-	alone.error().copy(why, why_len - 1);
-	why[alone.error().size() < why_len ? alone.error().size() : why_len - 1] = '\0';
+	if (!alone.ok()) {
+		explain(alone, why, why_len);
+		return NULL;
+	}
+	for (const char *end : ends) {
+		struct regex_re2 *re = new regex_re2("(" + std::string(text) + end, options());
+
+		if (re->re.ok())
+			return re;
+		explain(re->re, why, why_len);
+		delete re;
+	}
 	return NULL;
 }
 
