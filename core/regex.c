@@ -9,7 +9,7 @@
 #include "core/mem.h"
 #include "core/regex_ere.h"
 #include "core/regex_re2.h"
-#include "core/regex_tree.h"
+#include "core/regex_sim.h"
 
 /*
  * Begins with the first, and grows to the second when an expression nests deep. A repeated group keeps
@@ -17,6 +17,12 @@
  */
 #define JIT_STACK_MIN (32u << 10)
 #define JIT_STACK_MAX (512u << 10)
+
+/*
+ * Steps of backtracking after which the expression's other way to match decides, which then costs less
+ * than going on. REGEX_STEPS_MAX is for expressions that have none.
+ */
+#define STEPS_BEFORE_SIM 20000
 
 /* KiB that the interpreter may use instead, kept by the thread from then on. */
 #define HEAP_MAX 1024
@@ -29,6 +35,7 @@ struct regex {
 	pcre2_code *code;
 	struct regex_re2 *re2;
 	struct regex_tree *tree;
+	struct regex_sim *sim; /* decides where PCRE2 gives up, for expressions that might make it */
 	char *text;
 };
 
@@ -127,6 +134,8 @@ static struct regex *new_posix(const char *text, struct err *err)
 		re = regex_alloc(REGEX_POSIX, text);
 		re->code = code;
 		re->tree = regex_tree_new(REGEX_POSIX, source.text);
+		if (re->tree != NULL && re->tree->tangled)
+			re->sim = regex_sim_new(re->tree);
 		look_at(re);
 	}
 	free(source.text);
@@ -179,6 +188,7 @@ void regex_free(struct regex *re)
 	regex_re2_free(re->re2);
 #endif
 	regex_tree_free(re->tree);
+	regex_sim_free(re->sim);
 	free(re->text);
 	free(re);
 }
@@ -186,8 +196,10 @@ void regex_free(struct regex *re)
 /* PCRE2 counts the steps anew wherever in the text it begins. */
 static void limit_steps(struct scratch *s, const struct regex *re, size_t len)
 {
-	uint32_t limit = re->one_start ? REGEX_STEPS_MAX : (uint32_t)(REGEX_STEPS_MAX / (len + 1));
+	uint32_t limit = re->sim == NULL ? REGEX_STEPS_MAX : STEPS_BEFORE_SIM;
 
+	if (!re->one_start)
+		limit /= (uint32_t)len + 1;
 	if (s->limit == limit)
 		return;
 	s->limit = limit;
@@ -213,6 +225,9 @@ bool regex_match(const struct regex *re, const char *text, size_t len)
 				     scratch->context);
 	else
 		rc = pcre2_match(re->code, subject, len, 0, 0, scratch->data, scratch->context);
+	/* the limit of steps, or of memory */
+	if (unlikely(rc < PCRE2_ERROR_NOMATCH && re->sim != NULL))
+		return regex_sim_match(re->sim, text, len);
 	return rc >= 0;
 }
 

@@ -34,14 +34,15 @@ void regex_free(struct regex *re);
 /*
  * Whether re matches the len octets of text, which need no end mark. Any thread.
  *
- * For REGEX_POSIX the cost is bounded: a match that takes more than REGEX_STEPS_MAX steps of backtracking
- * counts as none. With the compiler of PCRE2 that is at most some 2 ms, for names of 253 octets and
- * expressions made to be slow. REGEX_RE2: linear in len (core/regex_re2.cc says what it costs).
+ * The cost is bounded. Where backtracking takes too long, a regular expression in the strict sense is matched
+ * in another way, in time that len bounds (core/regex_sim.h). Others (with back-references or look-around,
+ * or very large) count as no match after REGEX_STEPS_MAX steps: with the compiler of PCRE2 that is at
+ * most some 2 ms, for names of 253 octets and expressions made to be slow. REGEX_RE2: linear in len;
+ * core/regex_re2.cc says what it costs.
  */
 bool regex_match(const struct regex *re, const char *text, size_t len);
 
-/* Made small by a hundred, honest expressions begin to fail on names of 253 octets. */
-#define REGEX_STEPS_MAX 250000
+#define REGEX_STEPS_MAX 100000
 
 /*
  * Makes what regex_match needs on the calling thread: some 40 KiB, given back when the thread ends. For a

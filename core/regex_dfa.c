@@ -26,6 +26,9 @@
 #define STATES_EXTRA    2048
 #define STATES_MAX      32000
 
+/* Of one item; repetitions within a repetition may have more. */
+#define ITEM_STEPS 256
+
 #define NO_BASE 256u /* with which nothing begins */
 
 struct subset {
@@ -484,7 +487,7 @@ struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bo
 	struct nfa_list begin;
 	uint32_t start;
 
-	nfa_init(&b->nfa, pieces, n, backward);
+	nfa_init(&b->nfa, pieces, n, backward, ITEM_STEPS);
 	b->states_max = STATES_EXTRA + STATES_PER_STEP * b->nfa.steps_n;
 	if (b->states_max > STATES_MAX)
 		b->states_max = STATES_MAX;

@@ -46,6 +46,7 @@ struct regex_nfa {
 	uint32_t *pool;
 	uint32_t pool_n, pool_cap;
 	uint32_t start;
+	bool rounded; /* counts of repetition: it matches more than the pieces do */
 
 	/* Octets that no set tells apart are one class. */
 	uint8_t class_of[256];
@@ -58,8 +59,12 @@ struct regex_nfa {
 	uint32_t round;
 };
 
-/* backward: for texts read from their end, with begin and end exchanged. */
-void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward);
+/*
+ * backward: for texts read from their end, with begin and end exchanged. An item with more than item_steps
+ * steps has its counts of repetition rounded, upwards to "any number".
+ */
+void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward,
+	      uint32_t item_steps);
 void nfa_fini(struct regex_nfa *nfa);
 
 /*

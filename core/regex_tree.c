@@ -13,6 +13,8 @@ struct parser {
 	const char *pos;
 	enum regex_kind kind;
 	unsigned depth;
+	unsigned loose; /* repetitions that may take more or fewer */
+	bool inexact;
 	bool lost; /* something the tree has no word for, not even "anything" */
 	struct regex_tree *tree;
 };
@@ -164,12 +166,14 @@ static uint32_t escape(struct parser *p)
 	switch (c) {
 	case 'b':
 	case 'B':
+		p->inexact = true;
 		return leaf(p, NODE_EMPTY);
 	case 'A':
 		return leaf(p, NODE_BEGIN);
 	case 'z':
 		return leaf(p, NODE_END);
 	}
+	p->inexact = true;
 	/* two digits could be a back-reference or an octal number */
 	if (c >= '1' && c <= '9' && !is_digit(*p->pos))
 		return repeat(p, any_octet(p), 0, REPEAT_MANY);
@@ -269,7 +273,8 @@ static uint32_t flags(struct parser *p)
 		p->pos++;
 		return group(p);
 	}
-	if (*p->pos++ != ')')
+	/* to RE2, what comes next repeats what stands before the flags */
+	if (*p->pos++ != ')' || (*p->pos != '\0' && strchr("*+?{", *p->pos) != NULL))
 		return lost(p);
 	return leaf(p, NODE_EMPTY);
 }
@@ -281,10 +286,12 @@ static uint32_t special_group(struct parser *p)
 	char c = p->pos[0];
 
 	if (c == ':' || c == '>' || c == '|') {
+		p->inexact |= c == '>';
 		p->pos++;
 		return group(p);
 	}
 	if (c == '=' || c == '!' || (c == '<' && (p->pos[1] == '=' || p->pos[1] == '!'))) {
+		p->inexact = true;
 		p->pos += c == '<' ? 2 : 1;
 		group(p);
 		return leaf(p, NODE_EMPTY);
@@ -381,7 +388,9 @@ static uint32_t repeated(struct parser *p)
 
 	while (!p->lost && quantifier(p, &min, &max)) {
 		what = repeat(p, what, min, max);
+		p->loose += min != max && max > 1;
 		/* lazy or possessive: the same texts, or fewer */
+		p->inexact |= *p->pos == '+';
 		if (*p->pos == '?' || *p->pos == '+')
 			p->pos++;
 		if (++times == DEPTH_MAX)
@@ -448,6 +457,9 @@ struct regex_tree *regex_tree_new(enum regex_kind kind, const char *text)
 	list_items(t, root);
 	if (kind == REGEX_RE2)
 		list_items(t, end);
+	/* RE2 tells upper from lower case, and a tree does not */
+	t->exact = !p.inexact && kind == REGEX_POSIX;
+	t->tangled = p.loose > 1;
 	t->nodes = mem_realloc(t->nodes, t->nodes_n, sizeof(t->nodes[0]));
 	return t;
 }

@@ -32,6 +32,8 @@ struct regex_tree {
 	struct regex_octets *sets; /* with both cases of a letter, or none */
 	uint32_t *items;           /* nodes whose concatenation the whole is */
 	uint32_t nodes_n, sets_n, items_n;
+	bool exact;   /* stands for no more than the expression matches */
+	bool tangled; /* repeats more than once in ways that backtracking could multiply */
 };
 
 /*

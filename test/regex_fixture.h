@@ -131,7 +131,7 @@ static void append_atom(struct expression *e, unsigned depth)
 }
 
 /* May be none: a look-behind that is too wide, a quantifier for what has none. */
-static void random_expression(struct expression *e, enum regex_dialect dialect)
+static void random_expression(struct expression *e, enum regex_dialect dialect, unsigned depth)
 {
 	e->text[0] = '\0';
 	e->dialect = dialect;
@@ -139,7 +139,7 @@ static void random_expression(struct expression *e, enum regex_dialect dialect)
 		append(e, draw(3) == 0 ? "(^|\\.)" : "^");
 	if (draw(5) == 0)
 		append(e, ".*");
-	append_alternatives(e, 3);
+	append_alternatives(e, depth);
 	if (draw(3) == 0)
 		append(e, draw(3) == 0 ? "(\\.|$)" : "$");
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/dns/name.h"
+#include "core/regex_sim.h"
 #include "test/regex_fixture.h"
 
 static const struct {
@@ -165,7 +166,7 @@ static void random_expressions_mean_what_the_system_says(void **state)
 		struct regex *re;
 		regex_t posix_re;
 
-		random_expression(&e, DIALECT_ERE);
+		random_expression(&e, DIALECT_ERE, 2);
 		re = regex_new(REGEX_POSIX, e.text, &err);
 		if (regcomp(&posix_re, e.text, REG_EXTENDED | REG_ICASE | REG_NOSUB) != 0) {
 			if (re != NULL)
@@ -179,7 +180,7 @@ static void random_expressions_mean_what_the_system_says(void **state)
 			bool want = regexec(&posix_re, text, 0, NULL, 0) == 0;
 
 			if (regex_match(re, text, len) != want)
-				print_message("'%s' on '%s': want %d\n", e.text, text, want);
+				fail_msg("'%s' on '%s': want %d", e.text, text, want);
 			compared++;
 			matched += want;
 		}
@@ -191,15 +192,52 @@ static void random_expressions_mean_what_the_system_says(void **state)
 	assert_in_range(matched, compared / 10, compared * 9 / 10);
 }
 
-/* Without a bound these would take longer than the world exists. */
+static unsigned compare_ways(const struct regex *re, const struct regex_sim *sim)
+{
+	char text[40];
+
+	for (unsigned i = 0; i < 20; i++) {
+		size_t len = random_text(text, sizeof(text));
+
+		if (regex_sim_match(sim, text, len) != regex_match(re, text, len))
+			fail_msg("'%s' on '%s'", regex_text(re), text);
+	}
+	return 20;
+}
+
+static void the_other_way_says_what_pcre2_says(void **state)
+{
+	unsigned compared = 0;
+	struct expression e;
+
+	(void)state;
+	regex_seed = 3;
+	for (unsigned round = 0; round < 4000; round++) {
+		struct err err;
+		struct regex *re;
+		struct regex_sim *sim = NULL;
+
+		random_expression(&e, round % 2 == 0 ? DIALECT_ERE : DIALECT_PCRE2, 3);
+		re = regex_new(REGEX_POSIX, e.text, &err);
+		if (re != NULL && regex_tree(re) != NULL)
+			sim = regex_sim_new(regex_tree(re));
+		if (sim != NULL)
+			compared += compare_ways(re, sim);
+		regex_sim_free(sim);
+		regex_free(re);
+	}
+	assert_true(compared > 30000);
+}
+
+/* Without a bound these would take longer than the world exists. All match a text with a b at its end. */
 static void endless_expressions_end(void **state)
 {
-	static const char *const endless[] = {"(a+)+[bc]",
-					      "(a|aa)+[bc]",
-					      "^(a*)*[bc]",
-					      "([a-z]+|[a-z0-9]+)+[-]",
-					      "(*NO_JIT)(a+)+[bc]",
-					      "(.*)(.*)(.*)(.*)(.*)[xy]"};
+	static const char *const endless[] = {"(a+)+[bc]$",
+					      "(a|aa)+[bc]$",
+					      "^(a*)*[bc]$",
+					      "([a-z]+|[a-z0-9]+)+[-b]$",
+					      "(.*)(.*)(.*)(.*)(.*)[xyb]$",
+					      "^(.?){60}.*(.?){60}[^a]"};
 	char text[253];
 	struct err err;
 
@@ -209,8 +247,33 @@ static void endless_expressions_end(void **state)
 		struct regex *re = regex_new(REGEX_POSIX, endless[i], &err);
 
 		assert_non_null(re);
-		assert_false(regex_match(re, text, sizeof(text)));
-		assert_true(regex_match(re, "aab-x", 5));
+		text[sizeof(text) - 1] = 'a';
+		if (regex_match(re, text, sizeof(text)))
+			fail_msg("%s matches", endless[i]);
+		text[sizeof(text) - 1] = 'b';
+		if (!regex_match(re, text, sizeof(text)))
+			fail_msg("%s does not match", endless[i]);
+		regex_free(re);
+	}
+}
+
+/* Of what is not regular there is no automaton: at the bound it counts as no match. */
+static void endless_references_end(void **state)
+{
+	static const char *const endless[] = {"(x?)(a+)+\\1[bc]$", "(?!b)(a|aa)+[bc]$",
+					      "(*NO_JIT)(a+)+[bc]$"};
+	char text[253];
+	struct err err;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	for (size_t i = 0; i < ARRAY_LEN(endless); i++) {
+		struct regex *re = regex_new(REGEX_POSIX, endless[i], &err);
+
+		assert_non_null(re);
+		if (regex_match(re, text, sizeof(text)))
+			fail_msg("%s matches", endless[i]);
+		assert_true(regex_match(re, "aab", 3));
 		regex_free(re);
 	}
 }
@@ -260,12 +323,12 @@ static void expressions_match_where_no_code_may_be_made(void **state)
 	int status = 0;
 
 	(void)state;
-	assert_true(regex_jit_is_available());
 	child = fork();
 	if (child == 0)
 		_exit(match_without_new_code());
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
+	assert_true(regex_jit_is_available());
 	if (WEXITSTATUS(status) == 1)
 		skip();
 	assert_int_equal(WEXITSTATUS(status), 0);
@@ -345,14 +408,17 @@ static void all_names_are_texts_as_in_the_slow_way(void **state)
 
 int main(void)
 {
+	/* first, while there is no memory yet that code could be put in */
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(expressions_match_where_no_code_may_be_made),
 		cmocka_unit_test(posix_expressions_mean_what_posix_says),
 		cmocka_unit_test(re2_expressions_match_whole_names),
 		cmocka_unit_test(bad_expressions_are_refused_by_place),
 		cmocka_unit_test(random_expressions_mean_what_the_system_says),
+		cmocka_unit_test(the_other_way_says_what_pcre2_says),
 		cmocka_unit_test(endless_expressions_end),
+		cmocka_unit_test(endless_references_end),
 		cmocka_unit_test(long_texts_match),
-		cmocka_unit_test(expressions_match_where_no_code_may_be_made),
 		cmocka_unit_test(names_are_texts_without_the_final_dot),
 		cmocka_unit_test(all_names_are_texts_as_in_the_slow_way),
 	};
