@@ -12,15 +12,15 @@
 #include "core/regex_sim.h"
 
 /*
- * Begins with the first, and grows to the second when an expression nests deep. A repeated group keeps
- * some 50 octets for each time round: 1,023 octets of text need an eighth of the larger one.
+ * Begins with the first, and grows to the second when an expression nests deep. A repeated group
+ * keeps some 50 octets for each time round: 1,023 octets of text need an eighth of the larger one.
  */
 #define JIT_STACK_MIN (32u << 10)
 #define JIT_STACK_MAX (512u << 10)
 
 /*
- * Steps of backtracking after which the expression's other way to match decides, which then costs less
- * than going on. REGEX_STEPS_MAX is for expressions that have none.
+ * Steps of backtracking after which the expression's other way to match decides, which then costs
+ * less than going on. REGEX_STEPS_MAX is for expressions that have none.
  */
 #define STEPS_BEFORE_SIM 20000
 
@@ -30,12 +30,13 @@
 struct regex {
 	enum regex_kind kind;
 	bool jit;
-	bool one_start; /* is tried at the begin of the text only */
+	bool one_start;   /* is tried at the begin of the text only */
 	uint32_t len_min; /* octets of the shortest text that matches */
 	pcre2_code *code;
 	struct regex_re2 *re2;
 	struct regex_tree *tree;
-	struct regex_sim *sim; /* decides where PCRE2 gives up, for expressions that might make it */
+	struct regex_sim
+		*sim; /* decides where PCRE2 gives up, for expressions that might make it */
 	char *text;
 };
 
@@ -168,7 +169,8 @@ static struct regex *new_re2(const char *text, struct err *err)
 	re->tree = regex_tree_new(REGEX_RE2, text);
 	return re;
 #else
-	err_set(err, "'%.400s': this program was built without RE2; RegexRule knows most of its syntax",
+	err_set(err,
+		"'%.400s': this program was built without RE2; RegexRule knows most of its syntax",
 		text);
 	return NULL;
 #endif
@@ -221,8 +223,7 @@ bool regex_match(const struct regex *re, const char *text, size_t len)
 		regex_thread_init();
 	limit_steps(scratch, re, len);
 	if (likely(re->jit))
-		rc = pcre2_jit_match(re->code, subject, len, 0, 0, scratch->data,
-				     scratch->context);
+		rc = pcre2_jit_match(re->code, subject, len, 0, 0, scratch->data, scratch->context);
 	else
 		rc = pcre2_match(re->code, subject, len, 0, 0, scratch->data, scratch->context);
 	/* the limit of steps, or of memory */

@@ -157,8 +157,7 @@ static uint32_t emit(struct emitter *e, uint32_t at, uint32_t next)
 static uint32_t emit_item(struct emitter *e, uint32_t item, uint32_t next)
 {
 	e->count_max = COUNT_MAX;
-	while (e->count_max > 1 &&
-	       count_steps(&e->nfa->store, item, e->count_max) > e->item_steps)
+	while (e->count_max > 1 && count_steps(&e->nfa->store, item, e->count_max) > e->item_steps)
 		e->count_max /= 2;
 	return emit(e, item, next);
 }
@@ -239,9 +238,9 @@ static void emit_pieces(struct regex_nfa *nfa, const struct regex_piece *pieces,
 		s[i].n = p->to - p->from;
 		s[i].items = mem_alloc((s[i].n + 1) * sizeof(s[i].items[0]));
 		for (uint32_t k = 0; k < s[i].n; k++)
-			s[i].items[k] = store_node(
-				&nfa->store, p->tree,
-				p->tree->items[backward ? p->to - 1 - k : p->from + k]);
+			s[i].items[k] =
+				store_node(&nfa->store, p->tree,
+					   p->tree->items[backward ? p->to - 1 - k : p->from + k]);
 	}
 	qsort(s, n, sizeof(s[0]), compare_sequences);
 	nfa->start = emit_all(&e, s, n, 0);

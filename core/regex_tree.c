@@ -109,7 +109,8 @@ static int hex(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The octet of an escape that means one, at p->pos behind its backslash; -1 when it means something else. */
+/* The octet of an escape that means one, at p->pos behind its backslash; -1 when it means something
+ * else. */
 static int escaped_octet(struct parser *p)
 {
 	char c = p->pos[0];
@@ -348,7 +349,8 @@ static uint32_t atom(struct parser *p)
 	return literal(p, (uint8_t)c);
 }
 
-/* {n}, {n,} or {n,m} at p->pos; false when the { is itself, or has a meaning that only later PCRE2 know. */
+/* {n}, {n,} or {n,m} at p->pos; false when the { is itself, or has a meaning that only later PCRE2
+ * know. */
 static bool braces(struct parser *p, unsigned *min, unsigned *max)
 {
 	char *end;
@@ -406,8 +408,7 @@ static uint32_t concatenation(struct parser *p)
 	while (!p->lost && *p->pos != '\0' && *p->pos != '|' && *p->pos != ')') {
 		uint32_t right = repeated(p);
 
-		left = node(p, (struct regex_node){
-				       .kind = NODE_CAT, .left = left, .right = right});
+		left = node(p, (struct regex_node){.kind = NODE_CAT, .left = left, .right = right});
 	}
 	return left;
 }
@@ -421,8 +422,7 @@ static uint32_t alternatives(struct parser *p)
 
 		p->pos++;
 		right = concatenation(p);
-		left = node(p, (struct regex_node){
-				       .kind = NODE_ALT, .left = left, .right = right});
+		left = node(p, (struct regex_node){.kind = NODE_ALT, .left = left, .right = right});
 	}
 	return left;
 }

@@ -37,12 +37,12 @@ static void append_one(struct expression *e, const char *const *from, unsigned n
 
 static void append_bracket(struct expression *e)
 {
-	static const char *const ere[] = {"a",         "b-d",         "0-9",      "[:digit:]",
-					  "[:alpha:]", "[:upper:]",   "[.-.]",    "[=b=]",
-					  "\\",        "[:xdigit:]", ".",        "A-C"};
-	static const char *const re2[] = {"a",    "b-d",        "0-9",         "[:digit:]",
-					  "\\d",  "[:alpha:]",  "[:^lower:]", "\\]",
-					  "A-C",  "\\x61-\\x63", "\\W",        "."};
+	static const char *const ere[] = {"a",         "b-d",        "0-9",   "[:digit:]",
+					  "[:alpha:]", "[:upper:]",  "[.-.]", "[=b=]",
+					  "\\",        "[:xdigit:]", ".",     "A-C"};
+	static const char *const re2[] = {"a",   "b-d",         "0-9",        "[:digit:]",
+					  "\\d", "[:alpha:]",   "[:^lower:]", "\\]",
+					  "A-C", "\\x61-\\x63", "\\W",        "."};
 	unsigned n = 1 + draw(3);
 
 	append(e, draw(4) == 0 ? "[^" : "[");
@@ -83,7 +83,8 @@ static void append_alternatives(struct expression *e, unsigned depth)
 
 static void append_group(struct expression *e, unsigned depth)
 {
-	static const char *const pcre2[] = {"(?:", "(?=", "(?!", "(?>", "(?i:", "(?<n>", "(?|", "("};
+	static const char *const pcre2[] = {"(?:",  "(?=",   "(?!", "(?>",
+					    "(?i:", "(?<n>", "(?|", "("};
 	static const char *const re2[] = {"(?:", "(?i:", "(?P<n>", "(", "(?-i:", "(?s:"};
 
 	if (e->dialect == DIALECT_PCRE2)
@@ -101,7 +102,8 @@ static void append_atom(struct expression *e, unsigned depth)
 	static const char *const octets[] = {"a", "b",   "c", "d",   "A",  "1",  "2",
 					     "-", "\\.", "_", "foo", "x.", "com"};
 	static const char *const extras[] = {"\\d", "\\w", "\\b", "\\D", "\\S", "(?i)", "\\x62"};
-	static const char *const pcre2[] = {"\\1", "(?<=a)", "(?<!b)", "\\z", "\\<", "{,2}", "\\Qa.\\E"};
+	static const char *const pcre2[] = {"\\1", "(?<=a)", "(?<!b)",  "\\z",
+					    "\\<", "{,2}",   "\\Qa.\\E"};
 
 	switch (draw(12)) {
 	case 0:

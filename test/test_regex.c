@@ -1,4 +1,5 @@
-/* Regular expressions: what they mean, against the system's own; what is refused; names as texts. */
+/* Regular expressions: what they mean, against the system's own; what is refused; names as texts.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -229,7 +230,8 @@ static void the_other_way_says_what_pcre2_says(void **state)
 	assert_true(compared > 30000);
 }
 
-/* Without a bound these would take longer than the world exists. All match a text with a b at its end. */
+/* Without a bound these would take longer than the world exists. All match a text with a b at its
+ * end. */
 static void endless_expressions_end(void **state)
 {
 	static const char *const endless[] = {"(a+)+[bc]$",

@@ -1,4 +1,5 @@
-/* Sets of regular expressions: no candidate is missing, few are too many, and none make them explode. */
+/* Sets of regular expressions: no candidate is missing, few are too many, and none make them
+ * explode. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
