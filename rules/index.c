@@ -95,7 +95,7 @@ static void lay_out(struct chain_index *ix, const struct index_draft *d)
 struct chain_index *index_build(struct rule *const *rules, unsigned n)
 {
 	struct chain_index *ix = mem_zalloc(1, sizeof(*ix));
-	struct index_draft d = {.ix = ix};
+	struct index_draft d = {.ix = ix, .n_rules = n};
 
 	while (d.n_lists < LIST_FIRST)
 		new_list(&d);

@@ -94,7 +94,7 @@ struct index_draft {
 	struct draft_entry {
 		uint32_t list, position;
 	} * entries;
-	uint32_t n_lists, lists_cap, n_entries, entries_cap;
+	uint32_t n_lists, lists_cap, n_entries, entries_cap, n_rules;
 };
 
 /*
