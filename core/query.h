@@ -121,6 +121,7 @@ struct query {
 	bool has_ecs_override : 1; /* ecs_override stands for the setting */
 	bool ecs_override : 1;
 	bool has_ecs_bits : 1; /* ecs_bits stands for the setting */
+	bool clear_errors : 1; /* extended errors that its answer came with go */
 	uint8_t ecs_bits;
 	uint8_t ecs_addr_len; /* octets of an address sent in place of the client's; 0: none */
 	uint8_t ecs_addr[16];
@@ -133,6 +134,12 @@ static inline void query_mark(struct query *q)
 {
 	q->near_only = false;
 	q->ruled = true;
+}
+
+/* Whether the client speaks EDNS: an OPT in the packet may be ours. */
+static inline bool query_has_edns(const struct query *q)
+{
+	return q->opt.at != 0 && !q->opt_ours && q->ecs_added != ECS_ADDED_OPT;
 }
 
 #endif

@@ -211,3 +211,33 @@ const char *tag_get(const struct query *q, const char *name, size_t name_len, si
 	*value_len = item.value_len;
 	return (const char *)item.value;
 }
+
+bool error_set(struct extra_pool *p, struct query *q, uint16_t code, const char *text, size_t len,
+	       bool clear)
+{
+	uint8_t value[EXTRA_ITEM_MAX];
+	struct extra_item item = {EXTRA_ERROR, NULL, value, 0, 2 + len};
+
+	if (len > ERROR_TEXT_MAX)
+		return false;
+	put_u16(value, code);
+	if (len > 0)
+		memcpy(value + 2, text, len);
+	query_mark(q);
+	if (clear)
+		extra_remove(q, EXTRA_ERROR, NULL, 0);
+	q->clear_errors |= clear;
+	return extra_add(p, q, &item);
+}
+
+bool error_next(const struct query *q, size_t *at, uint16_t *code, const char **text, size_t *len)
+{
+	struct extra_item item;
+
+	if (!extra_next(q, EXTRA_ERROR, at, &item))
+		return false;
+	*code = get_u16(item.value);
+	*text = (const char *)item.value + 2;
+	*len = item.value_len - 2;
+	return true;
+}

@@ -51,4 +51,17 @@ bool tag_set(struct extra_pool *p, struct query *q, const char *name, size_t nam
 	     const char *value, size_t value_len);
 const char *tag_get(const struct query *q, const char *name, size_t name_len, size_t *value_len);
 
+/* Octets of text of one extended error. */
+#define ERROR_TEXT_MAX (EXTRA_ITEM_MAX - 2)
+
+/*
+ * Extended errors (RFC 8914) for the answer: in the order they came. With clear those that were set
+ * before go, and those that the answer has already. False when it does not fit.
+ */
+bool error_set(struct extra_pool *p, struct query *q, uint16_t code, const char *text, size_t len,
+	       bool clear);
+
+/* All of them: *at is 0 to begin with. Text is lent, without NUL. */
+bool error_next(const struct query *q, size_t *at, uint16_t *code, const char **text, size_t *len);
+
 #endif

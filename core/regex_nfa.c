@@ -4,16 +4,23 @@
 
 #include "core/mem.h"
 
-/* Steps of one piece. A longer one has its counts of repetition rounded, upwards to "any number". */
-#define PIECE_STEPS 512
+/* More steps than an item may have, and so few that sums of them fit. */
+#define STEPS_MANY (1u << 20)
 
-#define SET_SLOTS 4096
+/* No count is written out further than this: there are no labels longer than 63 octets. */
+#define COUNT_MAX 64
+
+/* A piece as the numbers of its items in the store, in the order in which they are read. */
+struct sequence {
+	uint32_t *items;
+	uint32_t n;
+	uint32_t id;
+};
 
 struct emitter {
 	struct regex_nfa *nfa;
-	const struct regex_tree *tree;
-	uint32_t *set_of; /* by set of the tree */
 	uint32_t owner;
+	uint32_t item_steps;
 	unsigned count_max; /* of a repetition */
 	bool backward;
 };
@@ -49,28 +56,6 @@ void nfa_sort(uint32_t *numbers, uint32_t n)
 	}
 }
 
-static uint32_t intern_set(struct regex_nfa *nfa, const struct regex_octets *set)
-{
-	uint64_t h = 0;
-	uint32_t slot;
-
-	for (unsigned i = 0; i < ARRAY_LEN(set->bits); i++)
-		h = (h ^ set->bits[i]) * UINT64_C(0x9e3779b97f4a7c15);
-	/* sets beyond half of the slots are stored without looking for their like again */
-	slot = (uint32_t)(h >> 52) % SET_SLOTS;
-	for (; nfa->set_slots[slot] != 0; slot = (slot + 1) % SET_SLOTS)
-		if (octets_equal(&nfa->sets[nfa->set_slots[slot] - 1], set))
-			return nfa->set_slots[slot] - 1;
-	if (nfa->sets_n == nfa->sets_cap) {
-		nfa->sets_cap = nfa->sets_cap * 2 + 64;
-		nfa->sets = mem_realloc(nfa->sets, nfa->sets_cap, sizeof(nfa->sets[0]));
-	}
-	nfa->sets[nfa->sets_n] = *set;
-	if (nfa->sets_n < SET_SLOTS / 2)
-		nfa->set_slots[slot] = nfa->sets_n + 1;
-	return nfa->sets_n++;
-}
-
 static uint32_t emit_step(struct emitter *e, enum nfa_kind kind, uint32_t what, uint32_t next,
 			  uint32_t other)
 {
@@ -101,22 +86,22 @@ static void rounded(const struct regex_node *n, unsigned count_max, unsigned *mi
 		*max = REPEAT_MANY;
 }
 
-/* Steps that a node becomes; more than PIECE_STEPS count as this plus one. */
-static uint32_t count_steps(const struct regex_tree *t, uint32_t at, unsigned count_max)
+/* Steps that a node becomes, or many. */
+static uint32_t count_steps(const struct regex_store *s, uint32_t at, unsigned count_max)
 {
-	const struct regex_node *n = &t->nodes[at];
+	const struct regex_node *n = &s->nodes[at];
 	uint64_t sum = 1;
 	unsigned min, max;
 
 	if (n->kind == NODE_CAT || n->kind == NODE_ALT) {
-		sum += count_steps(t, n->left, count_max);
-		sum += count_steps(t, n->right, count_max);
+		sum += count_steps(s, n->left, count_max);
+		sum += count_steps(s, n->right, count_max);
 	} else if (n->kind == NODE_REPEAT) {
 		rounded(n, count_max, &min, &max);
-		sum = count_steps(t, n->left, count_max) + 1;
+		sum = count_steps(s, n->left, count_max) + 1;
 		sum *= max == REPEAT_MANY ? min + 1 : max;
 	}
-	return sum > PIECE_STEPS ? PIECE_STEPS + 1 : (uint32_t)sum;
+	return sum > STEPS_MANY ? STEPS_MANY : (uint32_t)sum;
 }
 
 static uint32_t emit(struct emitter *e, uint32_t at, uint32_t next);
@@ -127,6 +112,7 @@ static uint32_t emit_repeat(struct emitter *e, const struct regex_node *n, uint3
 	uint32_t entry = next;
 
 	rounded(n, e->count_max, &min, &max);
+	e->nfa->rounded |= min != n->min || max != n->max;
 	if (max == REPEAT_MANY) {
 		uint32_t body;
 
@@ -145,12 +131,12 @@ static uint32_t emit_repeat(struct emitter *e, const struct regex_node *n, uint3
 /* Steps are made from the last to the first; returns the first. */
 static uint32_t emit(struct emitter *e, uint32_t at, uint32_t next)
 {
-	const struct regex_node *n = &e->tree->nodes[at];
+	const struct regex_node *n = &e->nfa->store.nodes[at];
 	uint32_t left;
 
 	switch (n->kind) {
 	case NODE_OCTET:
-		return emit_step(e, NFA_OCTET, e->set_of[n->left], next, 0);
+		return emit_step(e, NFA_OCTET, n->left, next, 0);
 	case NODE_CAT:
 		next = emit(e, e->backward ? n->left : n->right, next);
 		return emit(e, e->backward ? n->right : n->left, next);
@@ -167,32 +153,100 @@ static uint32_t emit(struct emitter *e, uint32_t at, uint32_t next)
 	return next;
 }
 
-static void choose_count(struct emitter *e, const struct regex_piece *p)
+/* An item by its number in the store. */
+static uint32_t emit_item(struct emitter *e, uint32_t item, uint32_t next)
 {
-	uint32_t sum;
-
-	e->count_max = 128;
-	do {
+	e->count_max = COUNT_MAX;
+	while (e->count_max > 1 && count_steps(&e->nfa->store, item, e->count_max) > e->item_steps)
 		e->count_max /= 2;
-		sum = 0;
-		for (uint32_t i = p->from; i < p->to; i++)
-			sum += count_steps(p->tree, p->tree->items[i], e->count_max);
-	} while (sum > PIECE_STEPS && e->count_max > 1);
+	return emit(e, item, next);
 }
 
-static uint32_t emit_piece(struct emitter *e, const struct regex_piece *p)
+static uint32_t emit_match(struct emitter *e, uint32_t id)
 {
-	uint32_t next = emit_step(e, NFA_MATCH, p->id, 0, 0);
+	e->owner = id;
+	return emit_step(e, NFA_MATCH, id, 0, 0);
+}
 
-	e->tree = p->tree;
-	e->set_of = mem_alloc((p->tree->sets_n + 1) * sizeof(e->set_of[0]));
-	for (uint32_t i = 0; i < p->tree->sets_n; i++)
-		e->set_of[i] = intern_set(e->nfa, &p->tree->sets[i]);
-	choose_count(e, p);
-	for (uint32_t i = 0; i < p->to - p->from; i++)
-		next = emit(e, p->tree->items[e->backward ? p->from + i : p->to - 1 - i], next);
-	free(e->set_of);
+/* What a sequence has from an item on. */
+static uint32_t emit_rest(struct emitter *e, const struct sequence *s, uint32_t from)
+{
+	uint32_t next = emit_match(e, s->id);
+
+	for (uint32_t i = s->n; i > from; i--)
+		next = emit_item(e, s->items[i - 1], next);
 	return next;
+}
+
+static int compare_sequences(const void *a, const void *b)
+{
+	const struct sequence *x = a, *y = b;
+
+	for (uint32_t i = 0; i < x->n && i < y->n; i++)
+		if (x->items[i] != y->items[i])
+			return x->items[i] < y->items[i] ? -1 : 1;
+	return (x->n > y->n) - (x->n < y->n);
+}
+
+/* How many items all of these have alike: sorted as they are, the first and the last of them. */
+static uint32_t alike(const struct sequence *s, uint32_t n)
+{
+	const struct sequence *last = &s[n - 1];
+	uint32_t k = 0;
+
+	while (k < s->n && k < last->n && s->items[k] == last->items[k])
+		k++;
+	return k;
+}
+
+/* n sorted sequences, alike up to an item, from this item on. */
+static uint32_t emit_all(struct emitter *e, const struct sequence *s, uint32_t n, uint32_t from)
+{
+	uint32_t common = alike(s, n), next, i = 0;
+
+	if (n == 1)
+		return emit_rest(e, s, from);
+	/* those that have nothing more come first */
+	next = UINT32_MAX;
+	while (i < n) {
+		uint32_t group = i + 1, entry;
+
+		while (group < n && s[i].n > common && s[group].items[common] == s[i].items[common])
+			group++;
+		entry = s[i].n > common ? emit_all(e, s + i, group - i, common)
+					: emit_match(e, s[i].id);
+		e->owner = NFA_SHARED;
+		next = next == UINT32_MAX ? entry : emit_step(e, NFA_SPLIT, 0, entry, next);
+		i = group;
+	}
+	e->owner = NFA_SHARED;
+	for (i = common; i > from; i--)
+		next = emit_item(e, s->items[i - 1], next);
+	return next;
+}
+
+static void emit_pieces(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n,
+			bool backward, uint32_t item_steps)
+{
+	struct emitter e = {.nfa = nfa, .backward = backward, .item_steps = item_steps};
+	struct sequence *s = mem_zalloc(n, sizeof(s[0]));
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct regex_piece *p = &pieces[i];
+
+		s[i].id = p->id;
+		s[i].n = p->to - p->from;
+		s[i].items = mem_alloc((s[i].n + 1) * sizeof(s[i].items[0]));
+		for (uint32_t k = 0; k < s[i].n; k++)
+			s[i].items[k] =
+				store_node(&nfa->store, p->tree,
+					   p->tree->items[backward ? p->to - 1 - k : p->from + k]);
+	}
+	qsort(s, n, sizeof(s[0]), compare_sequences);
+	nfa->start = emit_all(&e, s, n, 0);
+	for (uint32_t i = 0; i < n; i++)
+		free(s[i].items);
+	free(s);
 }
 
 /* Splits every class of which a set has some octets and lacks others. */
@@ -201,13 +255,13 @@ static void make_classes(struct regex_nfa *nfa)
 	uint8_t rep[256];
 
 	nfa->classes_n = 1;
-	for (uint32_t s = 0; s < nfa->sets_n && nfa->classes_n < 256; s++) {
+	for (uint32_t s = 0; s < nfa->store.sets_n && nfa->classes_n < 256; s++) {
 		int16_t moved[2][256];
 		uint32_t n = 0;
 
 		memset(moved, -1, sizeof(moved));
 		for (unsigned i = 0; i < 256; i++) {
-			int16_t *to = &moved[octets_have(&nfa->sets[s], i)][nfa->class_of[i]];
+			int16_t *to = &moved[octets_have(&nfa->store.sets[s], i)][nfa->class_of[i]];
 
 			if (*to < 0)
 				*to = (int16_t)n++;
@@ -217,41 +271,36 @@ static void make_classes(struct regex_nfa *nfa)
 	}
 	for (unsigned i = 0; i < 256; i++)
 		rep[nfa->class_of[i]] = (uint8_t)i;
-	nfa->set_classes = mem_alloc((nfa->sets_n + 1) * sizeof(nfa->set_classes[0]));
-	for (uint32_t s = 0; s < nfa->sets_n; s++) {
+	nfa->set_classes = mem_alloc((nfa->store.sets_n + 1) * sizeof(nfa->set_classes[0]));
+	for (uint32_t s = 0; s < nfa->store.sets_n; s++) {
 		nfa->set_classes[s].at = nfa->pool_n;
 		for (uint32_t c = 0; c < nfa->classes_n; c++)
-			if (octets_have(&nfa->sets[s], rep[c]))
+			if (octets_have(&nfa->store.sets[s], rep[c]))
 				nfa_push(nfa, c);
 		nfa->set_classes[s].n = nfa->pool_n - nfa->set_classes[s].at;
 	}
 }
 
-struct nfa_list nfa_closure(struct regex_nfa *nfa, const uint32_t *steps, uint32_t n, bool at_begin,
-			    bool at_end)
+struct nfa_list nfa_closure(struct regex_nfa *nfa, uint32_t step, bool at_begin, bool at_end)
 {
 	struct nfa_list list = {.at = nfa->pool_n};
+	uint32_t top = 0;
 
 	nfa->round++;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t top = 0;
+	nfa->stack[top++] = step;
+	while (top > 0) {
+		uint32_t at = nfa->stack[--top];
+		const struct nfa_step *s = &nfa->steps[at];
 
-		nfa->stack[top++] = steps[i];
-		while (top > 0) {
-			uint32_t at = nfa->stack[--top];
-			const struct nfa_step *s = &nfa->steps[at];
-
-			if (nfa->mark[at] == nfa->round)
-				continue;
-			nfa->mark[at] = nfa->round;
-			if (s->kind == NFA_OCTET || s->kind == NFA_MATCH ||
-			    (s->kind == NFA_END && !at_end))
-				nfa_push(nfa, at);
-			else if (s->kind != NFA_BEGIN || at_begin)
-				nfa->stack[top++] = s->next;
-			if (s->kind == NFA_SPLIT)
-				nfa->stack[top++] = s->other;
-		}
+		if (nfa->mark[at] == nfa->round)
+			continue;
+		nfa->mark[at] = nfa->round;
+		if (s->kind == NFA_OCTET || s->kind == NFA_MATCH || (s->kind == NFA_END && !at_end))
+			nfa_push(nfa, at);
+		else if (s->kind != NFA_BEGIN || at_begin)
+			nfa->stack[top++] = s->next;
+		if (s->kind == NFA_SPLIT)
+			nfa->stack[top++] = s->other;
 	}
 	list.n = nfa->pool_n - list.at;
 	nfa_sort(nfa->pool + list.at, list.n);
@@ -270,35 +319,28 @@ static void make_follows(struct regex_nfa *nfa)
 
 		if (s->kind != NFA_OCTET && s->kind != NFA_END)
 			continue;
-		list = nfa_closure(nfa, &s->next, 1, false, s->kind == NFA_END);
+		list = nfa_closure(nfa, s->next, false, s->kind == NFA_END);
 		s->follow = list.at;
 		s->follow_n = list.n;
 	}
 }
 
-void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward)
+void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward,
+	      uint32_t item_steps)
 {
-	struct emitter e = {.nfa = nfa, .backward = backward};
-
-	*nfa = (struct regex_nfa){.pieces_n = n};
-	nfa->starts = mem_alloc((n + 1) * sizeof(nfa->starts[0]));
-	nfa->set_slots = mem_zalloc(SET_SLOTS, sizeof(nfa->set_slots[0]));
-	for (uint32_t i = 0; i < n; i++) {
-		e.owner = i;
-		nfa->starts[i] = emit_piece(&e, &pieces[i]);
-	}
+	*nfa = (struct regex_nfa){0};
+	store_init(&nfa->store);
+	emit_pieces(nfa, pieces, n, backward, item_steps);
 	make_classes(nfa);
 	make_follows(nfa);
 }
 
 void nfa_fini(struct regex_nfa *nfa)
 {
+	store_fini(&nfa->store);
 	free(nfa->steps);
 	free(nfa->pool);
-	free(nfa->starts);
-	free(nfa->sets);
 	free(nfa->set_classes);
-	free(nfa->set_slots);
 	free(nfa->mark);
 	free(nfa->stack);
 }

@@ -10,17 +10,15 @@
 /* PCRE2 alone is faster for so few. */
 #define EXPRESSIONS_MIN 5
 
-/*
- * A table may have so many states for each step of its pieces, and these on top. Words and what is tied to
- * an end have less than one; what needs more would do so without end. The bound makes the time to build
- * proportional to the expressions.
- */
-#define STATES_PER_STEP 4
-#define STATES_EXTRA    2048
-#define STATES_MAX      32000
-
 /* So few that do not fit into a table together are not worth a pass over the text. */
 #define PIECES_MIN 8
+
+/*
+ * Of work (core/regex_dfa.h) that may be done in vain, in all and for each expression: 60 ms for a
+ * thousand. What is then still in no table is in every answer.
+ */
+#define VAIN_WORK      (2u << 20)
+#define VAIN_WORK_EACH 4096
 
 struct regex_set {
 	uint32_t n;
@@ -37,24 +35,15 @@ static void add_always(struct regex_set *set, uint32_t position)
 	set->always_bits[position / 32] |= UINT32_C(1) << position % 32;
 }
 
-static uint32_t states_allowed(const struct regex_piece *pieces, uint32_t n)
-{
-	uint64_t sum = STATES_EXTRA;
-
-	for (uint32_t i = 0; i < n; i++)
-		sum += STATES_PER_STEP * (uint64_t)pieces[i].tree->nodes_n;
-	return sum < STATES_MAX ? (uint32_t)sum : STATES_MAX;
-}
-
 /* One table for all pieces, or several when it would be too large. */
 static void add_tables(struct regex_set *set, const struct regex_piece *pieces, uint32_t n,
-		       bool backward)
+		       bool backward, uint64_t *vain)
 {
 	struct regex_dfa *dfa;
 
 	if (n == 0)
 		return;
-	dfa = regex_dfa_new(pieces, n, backward, states_allowed(pieces, n));
+	dfa = regex_dfa_new(pieces, n, backward, vain);
 	if (dfa != NULL) {
 		set->tables = mem_realloc(set->tables, set->tables_n + 1, sizeof(set->tables[0]));
 		set->tables[set->tables_n++] = dfa;
@@ -62,8 +51,8 @@ static void add_tables(struct regex_set *set, const struct regex_piece *pieces, 
 		for (uint32_t i = 0; i < n; i++)
 			add_always(set, pieces[i].id);
 	} else {
-		add_tables(set, pieces, n / 2, backward);
-		add_tables(set, pieces + n / 2, n - n / 2, backward);
+		add_tables(set, pieces, n / 2, backward, vain);
+		add_tables(set, pieces + n / 2, n - n / 2, backward, vain);
 	}
 }
 
@@ -71,14 +60,14 @@ static void sort_expressions(struct regex_set *set, const struct regex *const *e
 {
 	struct regex_piece *pieces[PIECE_KINDS], piece;
 	uint32_t n[PIECE_KINDS] = {0};
+	uint64_t vain = VAIN_WORK + (uint64_t)VAIN_WORK_EACH * set->n;
 
 	for (unsigned k = 0; k < PIECE_KINDS; k++)
 		pieces[k] = mem_alloc((set->n + 1) * sizeof(piece));
 	for (uint32_t i = 0; i < set->n; i++) {
 		const struct regex_tree *tree =
 			expressions[i] == NULL ? NULL : regex_tree(expressions[i]);
-		enum piece_kind kind =
-			tree == NULL ? PIECE_ANY : piece_choose(tree, &piece);
+		enum piece_kind kind = tree == NULL ? PIECE_ANY : piece_choose(tree, &piece);
 
 		if (kind == PIECE_ANY || set->n < EXPRESSIONS_MIN) {
 			add_always(set, i);
@@ -88,7 +77,7 @@ static void sort_expressions(struct regex_set *set, const struct regex *const *e
 		pieces[kind][n[kind]++] = piece;
 	}
 	for (unsigned k = 0; k < PIECE_KINDS; k++) {
-		add_tables(set, pieces[k], n[k], k == PIECE_AT_END);
+		add_tables(set, pieces[k], n[k], k == PIECE_AT_END, &vain);
 		free(pieces[k]);
 	}
 }
@@ -130,7 +119,8 @@ void regex_set_free(struct regex_set *set)
 	free(set);
 }
 
-/* The bits of all expressions, behind the room for all positions: list_bits never overtakes its reading. */
+/* The bits of all expressions, behind the room for all positions: list_bits never overtakes its
+ * reading. */
 size_t regex_set_room(const struct regex_set *set)
 {
 	return (size_t)set->n + set->words;
@@ -191,8 +181,7 @@ struct regex_set_facts regex_set_facts(const struct regex_set *set)
 	struct regex_set_facts f = {
 		.automata = set->tables_n,
 		.always = set->always_n,
-		.memory = sizeof(*set) +
-			  (set->words + set->always_n) * sizeof(set->always[0]),
+		.memory = sizeof(*set) + (set->words + set->always_n) * sizeof(set->always[0]),
 	};
 
 	for (uint32_t i = 0; i < set->tables_n; i++) {

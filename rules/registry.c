@@ -18,5 +18,16 @@ const struct selector_type *const selector_families[] = {
 
 const struct action_type *const action_families[] = {
 	verdict_actions,
+	flag_actions,
+	tag_actions,
+	pool_actions,
+	ecs_actions,
+	edns_actions,
+	ttl_actions,
+	record_actions,
+	answer_actions,
+	spoof_actions,
+	tee_actions,
+	continue_actions,
 	NULL,
 };

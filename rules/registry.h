@@ -18,6 +18,17 @@ extern const struct selector_type rate_selectors[];
 extern const struct selector_type pool_selectors[];
 extern const struct selector_type tag_selectors[];
 extern const struct action_type verdict_actions[];
+extern const struct action_type flag_actions[];
+extern const struct action_type tag_actions[];
+extern const struct action_type pool_actions[];
+extern const struct action_type ecs_actions[];
+extern const struct action_type edns_actions[];
+extern const struct action_type ttl_actions[];
+extern const struct action_type record_actions[];
+extern const struct action_type answer_actions[];
+extern const struct action_type spoof_actions[];
+extern const struct action_type tee_actions[];
+extern const struct action_type continue_actions[];
 
 /* Made from a set that changes (rules/timed_set.h), not by a function of its name. */
 extern const struct selector_type timed_set_selector;

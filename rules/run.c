@@ -1,12 +1,35 @@
 #include "rules/run.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-const struct question *run_question(const struct rule_run *run)
+#include "core/mem.h"
+
+void rule_scratch_join(struct rule_scratch *s, size_t found_room)
+{
+	if (found_room <= s->found_room)
+		return;
+	s->found = mem_realloc(s->found, found_room, sizeof(*s->found));
+	s->found_room = found_room;
+}
+
+void rule_scratch_free(struct rule_scratch *s)
+{
+	if (s == NULL)
+		return;
+	free(s->found);
+	free(s);
+}
+
+const struct question *run_question(struct rule_run *run)
 {
 	static const struct question none;
 
-	return msg_qdcount(run->msg) != 0 ? &run->q->question : &none;
+	if (msg_qdcount(run->msg) == 0)
+		return &none;
+	if (likely(!run->q->self_made))
+		return &run->q->question;
+	return msg_question(run->msg, run->len, &run->own) == 0 ? &run->own : &none;
 }
 
 const struct opt *run_opt(struct rule_run *run)

@@ -36,7 +36,13 @@ struct rule_scratch {
 	uint8_t message[DNS_MESSAGE_MAX]; /* for what can't be edited in place; nobody's between two actions */
 	char text[DNS_NAME_TEXT_MAX]; /* the name as regular expressions see it */
 	struct suffix_hashes hashes;
+	uint32_t *found; /* numbers of expressions, found_room of them */
+	size_t found_room;
 };
+
+/* Room for so many numbers: on meeting a generation, not per packet. Owner only. */
+void rule_scratch_join(struct rule_scratch *s, size_t found_room);
+void rule_scratch_free(struct rule_scratch *s); /* harmless on NULL */
 
 struct rule_run {
 	struct query *q;
@@ -60,10 +66,14 @@ struct rule_run {
 	const struct rule_services *services;
 	struct worker *w; /* for the services */
 	struct opt opt;
+	struct question own; /* of an answer of our own, see run_question */
 };
 
-/* The question of msg: the query's, or an empty one where an answer came without a question. */
-const struct question *run_question(const struct rule_run *run);
+/*
+ * The question of msg: the query's, or an empty one where an answer came without a question. An
+ * answer that a rule was given whole may have any: it is read anew each time.
+ */
+const struct question *run_question(struct rule_run *run);
 
 /* The OPT of msg; at is 0 when there is none or the message is malformed. */
 const struct opt *run_opt(struct rule_run *run);

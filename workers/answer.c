@@ -2,22 +2,32 @@
 #include "workers/pipeline.h"
 
 #include "core/dns/answer.h"
+#include "core/dns/option.h"
+#include "core/dns/ttl.h"
+
+/* The answer's question: the query's, none, or in an answer that a rule was given whole any. */
+static const struct question *question_of(const struct query *q, struct question *own)
+{
+	*own = (struct question){0};
+	if (msg_qdcount(q->answer) == 0)
+		return own;
+	if (likely(!q->self_made))
+		return &q->question;
+	if (msg_question(q->answer, q->answer_len, own) < 0)
+		*own = (struct question){0};
+	return own;
+}
 
 /* Without its records, TC set; an answer that has no question is left with its header. */
 static void truncate(struct query *q)
 {
+	struct question own;
+	const struct question *question = question_of(q, &own);
 	struct opt opt;
-	bool has_opt;
+	bool has_opt = msg_opt(q->answer, q->answer_len, question, &opt) == 0 && opt.at != 0;
 
-	if (msg_qdcount(q->answer) != 1) {
-		memset(q->answer + 4, 0, DNS_HEADER_LEN - 4);
-		msg_set_flags(q->answer, (uint16_t)(msg_flags(q->answer) | DNS_TC));
-		q->answer_len = DNS_HEADER_LEN;
-		return;
-	}
-	has_opt = msg_opt(q->answer, q->answer_len, &q->question, &opt) == 0 && opt.at != 0;
-	q->answer_len = (uint32_t)msg_truncate(q->answer, q->answer_len, &q->question,
-					       has_opt ? &opt : NULL);
+	q->answer_len =
+		(uint32_t)msg_truncate(q->answer, q->answer_len, question, has_opt ? &opt : NULL);
 }
 
 void answer_fit(struct query *q)
@@ -71,6 +81,19 @@ static uint32_t temp_failure_ttl(const struct query *q)
 	return unlikely(q->ruled) && q->has_temp_failure_ttl ? q->temp_failure_ttl_s : UINT32_MAX;
 }
 
+/* What rules for cache misses made of the query is not what the cache was asked for. */
+static void take_edits_out(struct query *q)
+{
+	struct extra_item original;
+
+	if (!extra_find(q, EXTRA_ORIGINAL, NULL, 0, &original))
+		return;
+	memcpy(q->packet, original.value, original.value_len);
+	q->len = (uint16_t)original.value_len;
+	if (msg_opt(q->packet, q->len, &q->question, &q->opt) < 0)
+		q->opt = (struct opt){0};
+}
+
 static bool keep(struct worker *w, struct query *q, bool for_everybody)
 {
 	struct cache *c = q->pool->cache;
@@ -79,6 +102,8 @@ static bool keep(struct worker *w, struct query *q, bool for_everybody)
 	if (!q->cache_asked || c == NULL || q->skip_cache ||
 	    (!q->over_stream && q->answer_len > INSERT_UDP_MAX))
 		return false;
+	if (unlikely(q->ruled))
+		take_edits_out(q);
 	if (unlikely(for_everybody))
 		take_subnet_out(q);
 	key = pipeline_key(w, q);
@@ -116,17 +141,47 @@ void answer_own(struct query *q)
 	answer_fit(q);
 }
 
+/*
+ * As many as fit in what the client takes; the first takes the place of those that are there, if a
+ * rule wants that.
+ */
+static void add_errors(struct worker *w, struct query *q, const struct question *question)
+{
+	size_t cap, at = 0, len, text_len;
+	bool clear = q->clear_errors;
+	const char *text;
+	uint16_t code;
+
+	answer_make_room(w, q);
+	cap = w->answer_cap;
+	if (q->client_proto == PROTO_UDP && cap > q->udp_payload)
+		cap = q->udp_payload;
+	while (error_next(q, &at, &code, &text, &text_len)) {
+		len = msg_add_ede(q->answer, q->answer_len, cap, question, code, text, text_len,
+				  clear);
+		if (len == 0)
+			continue;
+		q->answer_len = (uint32_t)len;
+		clear = false;
+	}
+}
+
 void answer_finish(struct worker *w, struct query *q)
 {
+	struct question own;
+	const struct question *question = question_of(q, &own);
+
+	if (q->has_max_ttl)
+		msg_cap_ttls(q->answer, q->answer_len, question, q->max_ttl_s);
+	if (q->extra != NULL && query_has_edns(q))
+		add_errors(w, q, question);
 }
 
 void answer_self(struct worker *w, struct query *q, unsigned rcode)
 {
 	const struct settings *s = w->settings;
-	bool clients_opt = q->opt.at != 0 && q->ecs_added != ECS_ADDED_OPT && !q->opt_ours;
-	bool with_opt = clients_opt && s->add_edns_to_self_generated;
 	struct answer_form form = {
-		.opt = with_opt ? &q->opt : NULL,
+		.opt = query_has_edns(q) && s->add_edns_to_self_generated ? &q->opt : NULL,
 		.payload = (uint16_t)s->payload_size_self_generated,
 	};
 

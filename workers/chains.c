@@ -1,10 +1,12 @@
 /* Rules run for a query: what they see is put together here, and what they made of it taken over.
  */
 #include "workers/pipeline.h"
+#include "workers/tee.h"
 #include "workers/udp.h"
 
 static const struct rule_services services = {
 	.room = udp_room,
+	.tee = tee_query,
 };
 
 static void run_begin(struct rule_run *run, struct worker *w, struct query *q)
@@ -23,7 +25,7 @@ static void run_begin(struct rule_run *run, struct worker *w, struct query *q)
 	};
 }
 
-enum verdict chain_of_query(struct worker *w, struct query *q, enum chain_id id)
+static enum verdict run_query(struct worker *w, struct query *q, enum chain_id id, bool *changed)
 {
 	struct rule_run run;
 	enum verdict v;
@@ -35,6 +37,7 @@ enum verdict chain_of_query(struct worker *w, struct query *q, enum chain_id id)
 	run.opt = q->opt;
 	run.has_opt = true;
 	v = chain_run(w->t->rules->chain[id], &run);
+	*changed = run.changed;
 	if (likely(!run.changed))
 		return v;
 	if (q->self_made) {
@@ -45,6 +48,32 @@ enum verdict chain_of_query(struct worker *w, struct query *q, enum chain_id id)
 		q->opt = *run_opt(&run);
 	}
 	return v;
+}
+
+/*
+ * The answer will be kept under the key that the cache was asked with, whatever these rules make of
+ * the query: it is remembered as it was. Where that does not fit, the answer is not kept.
+ */
+static enum verdict run_miss(struct worker *w, struct query *q)
+{
+	uint8_t original[EXTRA_ITEM_MAX];
+	struct extra_item item = {EXTRA_ORIGINAL, NULL, original, 0, q->len};
+	bool fits = q->len <= sizeof(original), changed;
+	enum verdict v;
+
+	if (fits)
+		memcpy(original, q->packet, q->len);
+	v = run_query(w, q, CHAIN_CACHE_MISS, &changed);
+	if (unlikely(changed) && !q->self_made && (!fits || !extra_add(w->extras, q, &item)))
+		q->cache_asked = false;
+	return v;
+}
+
+enum verdict chain_of_query(struct worker *w, struct query *q, enum chain_id id)
+{
+	bool changed;
+
+	return id == CHAIN_CACHE_MISS ? run_miss(w, q) : run_query(w, q, id, &changed);
 }
 
 /* What an answer may grow by without being moved. */

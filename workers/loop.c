@@ -226,7 +226,7 @@ void worker_free(struct worker *w)
 	udp_io_free(w->udp);
 	extra_pool_free(w->extras);
 	close(w->epoll_fd);
-	free(w->scratch);
+	rule_scratch_free(w->scratch);
 	free(w->keys);
 	free(w->turn->later);
 	free(w->turn);

@@ -177,15 +177,7 @@ static bool wants_zero_scope(const struct query *q)
 	return q->server != NULL ? !q->server->fixed.disable_zero_scope : q->pool->zero_scope;
 }
 
-/* What is sent as the client's subnet: as the settings say, or as rules do. */
-struct subnet {
-	const uint8_t *addr;
-	size_t len;
-	unsigned bits;
-	bool override;
-};
-
-static struct subnet subnet_of(const struct worker *w, const struct query *q)
+struct subnet pipeline_subnet(const struct worker *w, const struct query *q)
 {
 	bool v6 = q->client.sa.sa_family == AF_INET6;
 	struct subnet s = {
@@ -215,7 +207,7 @@ static struct subnet subnet_of(const struct worker *w, const struct query *q)
 static enum step add_subnet(struct worker *w, struct query *q)
 {
 	enum ecs_added added = ECS_NONE;
-	struct subnet subnet = subnet_of(w, q);
+	struct subnet subnet = pipeline_subnet(w, q);
 	uint16_t option_len;
 	size_t len;
 
@@ -282,9 +274,12 @@ static enum step stage_lookup(struct worker *w, struct query *q)
 /* Rules may send it to another pool, whose cache is not asked but keeps the answer. */
 static enum step stage_miss(struct worker *w, struct query *q)
 {
+	const struct pool *pool = q->pool;
 	enum step step = run_rules(w, q, CHAIN_CACHE_MISS, STAGE_SERVER);
 
-	return step == STEP_NEXT && unlikely(q->no_pool) ? drop(w, q) : step;
+	if (step == STEP_NEXT && q->pool != pool)
+		q->server_first = false; /* one of the other pool is picked */
+	return step == STEP_NEXT && unlikely(q->no_pool && !q->self_made) ? drop(w, q) : step;
 }
 
 /* Counted as such whether it is answered or not, and not as one that was meant to be answered here.

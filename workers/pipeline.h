@@ -9,6 +9,15 @@
 /* The key of q as it stands, in the scratch key that is its own. */
 struct cache_key *pipeline_key(struct worker *w, struct query *q);
 
+/* What is sent as the client's subnet: as the settings say, or as rules do. */
+struct subnet {
+	const uint8_t *addr; /* lent by q */
+	size_t len;
+	unsigned bits;
+	bool override;
+};
+struct subnet pipeline_subnet(const struct worker *w, const struct query *q);
+
 /*
  * workers/answer.c: what an answer goes through on its way back.
  */

@@ -4,6 +4,7 @@
 #include "rules/counters.h"
 #include "workers/pipeline.h"
 #include "workers/reconcile.h"
+#include "workers/tee.h"
 #include "workers/udp.h"
 #include "workers/upstream.h"
 #include "workers/worker.h"
@@ -88,8 +89,10 @@ void worker_reconcile(struct worker *w)
 	for (unsigned i = 0; i < f->n; i++)
 		perworker_get(&f->list[i]->counters, w->id);
 	counters_join(w->id, w->t->rules->counters_end);
+	rule_scratch_join(w->scratch, w->t->rules->found_room);
 	follow_cleaning_delay(w);
 	upstreams_reconcile(w);
+	tees_follow(w);
 	probe_reconcile(w);
 	stream_clients_reconcile(w);
 }
@@ -106,6 +109,7 @@ void worker_end_serving(struct worker *w)
 	udp_listeners_close(w);
 	stream_clients_fini(w);
 	upstreams_fini(w);
+	tees_fini(w);
 	streams_fini(w);
 	udp_flush(w);
 	timer_stop(&w->clean_timer);

@@ -41,6 +41,17 @@ static void write_ring(struct worker *w, const struct query *q, uint32_t latency
 	traffic_commit(w->ring);
 }
 
+static void count_self_made(struct worker_stats *s, unsigned rcode)
+{
+	stat_inc(s, STAT_SELF_ANSWERED);
+	if (rcode == RCODE_NXDOMAIN)
+		stat_inc(s, STAT_RULE_NXDOMAIN);
+	else if (rcode == RCODE_REFUSED)
+		stat_inc(s, STAT_RULE_REFUSED);
+	else if (rcode == RCODE_SERVFAIL)
+		stat_inc(s, STAT_RULE_SERVFAIL);
+}
+
 static void count_rcode(struct worker_stats *s, unsigned rcode, bool self_made)
 {
 	if (likely(rcode == RCODE_NOERROR)) {
@@ -51,7 +62,7 @@ static void count_rcode(struct worker_stats *s, unsigned rcode, bool self_made)
 		stat_inc(s, STAT_FRONTEND_SERVFAIL);
 	}
 	if (unlikely(self_made))
-		stat_inc(s, STAT_SELF_ANSWERED);
+		count_self_made(s, rcode);
 }
 
 static enum latency_kind latency_kind(const struct query *q)

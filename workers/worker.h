@@ -60,6 +60,7 @@ struct worker {
 	unsigned held;                 /* answers that wait for their delay */
 	struct extra_pool *extras;     /* tags and the like, see core/query_extra.h */
 	struct rule_scratch *scratch;
+	struct tee_socket *tees;       /* to servers that get copies of queries, see workers/tee.c */
 	struct traffic_ring *ring;
 	struct log_queue *log;
 	struct streams *streams;       /* clients' connections, see workers/stream_clients.c */

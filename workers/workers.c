@@ -12,7 +12,9 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "rules/tee.h"
 #include "workers/loop.h"
+#include "workers/tee.h"
 #include "workers/worker.h"
 
 static struct {
@@ -225,6 +227,26 @@ static void tick_server(struct server *s, double elapsed_s)
 	s->seen.drops = drops;
 }
 
+/* On the worker. */
+static void run_tees(struct mail *mail, void *owner)
+{
+	tees_follow(owner);
+	free(mail);
+}
+
+/* Copies of queries go to one server less: workers close their sockets to it, then it is freed. */
+static void let_go_of_tees(void)
+{
+	if (!tees_collect())
+		return;
+	for (unsigned i = 0; i < workers.n; i++) {
+		struct mail *m = mem_zalloc(1, sizeof(*m));
+
+		m->run = run_tees;
+		mailbox_post(&workers.list[i]->inbox, m);
+	}
+}
+
 void workers_tick(void)
 {
 	const struct pools *p = rcu_get(tables_live)->pools;
@@ -234,6 +256,7 @@ void workers_tick(void)
 		for (unsigned i = 0; i < p->n_rows; i++)
 			tick_server(p->rows[i].server, (double)(now_us - workers.ticked_us) / 1e6);
 	workers.ticked_us = now_us;
+	let_go_of_tees();
 	for (unsigned i = 0; i < workers.n; i++)
 		drain_log(workers.list[i]);
 }
@@ -247,4 +270,5 @@ void workers_stop(void)
 {
 	stop_threads(workers.n);
 	free_all();
+	tees_collect();
 }

@@ -145,8 +145,10 @@ static size_t change_options(uint8_t *msg, size_t len, size_t cap, const struct 
 		return 0;
 	had = drop ? (size_t)gone : 0;
 	keep = p->opt.len - had; /* octets of the OPT before the new option */
+	/* A pointer into the options, or their length, is one into what changes. */
 	if (keep + n - OPT_FIXED > UINT16_MAX ||
-	    msg_splice_len(msg, len, cap, p->opt.at + keep, had, n, p->n_after) == 0)
+	    msg_splice_len(msg, len, cap, p->opt.at + OPT_FIXED - 2, p->opt.len - (OPT_FIXED - 2u),
+			   keep + n - (OPT_FIXED - 2), p->n_after) == 0)
 		return 0;
 	if (had > 0)
 		options_drop(msg, &p->opt, code);
