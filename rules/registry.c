@@ -28,6 +28,7 @@ const struct action_type *const action_families[] = {
 	answer_actions,
 	spoof_actions,
 	tee_actions,
+	log_actions,
 	continue_actions,
 	NULL,
 };
