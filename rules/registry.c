@@ -29,6 +29,7 @@ const struct action_type *const action_families[] = {
 	spoof_actions,
 	tee_actions,
 	log_actions,
+	mac_actions,
 	continue_actions,
 	NULL,
 };

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "rules/log_sink.h"
+#include "rules/neighbours.h"
 #include "rules/tee.h"
 #include "workers/loop.h"
 #include "workers/tee.h"
@@ -264,6 +265,7 @@ void workers_tick(void)
 			tick_server(p->rows[i].server, (double)(now_us - workers.ticked_us) / 1e6);
 	workers.ticked_us = now_us;
 	let_go_of_tees();
+	neighbours_read();
 	for (unsigned i = 0; i < workers.n; i++)
 		drain_log(workers.list[i]);
 	log_sinks_drain();
