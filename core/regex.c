@@ -9,14 +9,20 @@
 #include "core/mem.h"
 #include "core/regex_ere.h"
 #include "core/regex_re2.h"
-#include "core/regex_tree.h"
+#include "core/regex_sim.h"
 
 /*
- * Begins with the first, and grows to the second when an expression nests deep. A repeated group keeps
- * some 50 octets for each time round: 1,023 octets of text need an eighth of the larger one.
+ * Begins with the first, and grows to the second when an expression nests deep. A repeated group
+ * keeps some 50 octets for each time round: 1,023 octets of text need an eighth of the larger one.
  */
 #define JIT_STACK_MIN (32u << 10)
 #define JIT_STACK_MAX (512u << 10)
+
+/*
+ * Steps of backtracking after which the expression's other way to match decides, which then costs
+ * less than going on. REGEX_STEPS_MAX is for expressions that have none.
+ */
+#define STEPS_BEFORE_SIM 20000
 
 /* KiB that the interpreter may use instead, kept by the thread from then on. */
 #define HEAP_MAX 1024
@@ -24,11 +30,13 @@
 struct regex {
 	enum regex_kind kind;
 	bool jit;
-	bool one_start; /* is tried at the begin of the text only */
+	bool one_start;   /* is tried at the begin of the text only */
 	uint32_t len_min; /* octets of the shortest text that matches */
 	pcre2_code *code;
 	struct regex_re2 *re2;
 	struct regex_tree *tree;
+	struct regex_sim
+		*sim; /* decides where PCRE2 gives up, for expressions that might make it */
 	char *text;
 };
 
@@ -92,11 +100,15 @@ static struct regex *regex_alloc(enum regex_kind kind, const char *text)
 static void look_at(struct regex *re)
 {
 	uint32_t options = 0;
+	size_t jit_size = 0;
 
 	pcre2_pattern_info(re->code, PCRE2_INFO_MINLENGTH, &re->len_min);
 	pcre2_pattern_info(re->code, PCRE2_INFO_ALLOPTIONS, &options);
 	re->one_start = (options & PCRE2_ANCHORED) != 0;
-	re->jit = pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0;
+	/* (*NO_JIT) is no failure, but leaves no code either */
+	if (pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0)
+		pcre2_pattern_info(re->code, PCRE2_INFO_JITSIZE, &jit_size);
+	re->jit = jit_size > 0;
 }
 
 static struct regex *new_posix(const char *text, struct err *err)
@@ -123,6 +135,8 @@ static struct regex *new_posix(const char *text, struct err *err)
 		re = regex_alloc(REGEX_POSIX, text);
 		re->code = code;
 		re->tree = regex_tree_new(REGEX_POSIX, source.text);
+		if (re->tree != NULL && re->tree->tangled)
+			re->sim = regex_sim_new(re->tree);
 		look_at(re);
 	}
 	free(source.text);
@@ -155,7 +169,8 @@ static struct regex *new_re2(const char *text, struct err *err)
 	re->tree = regex_tree_new(REGEX_RE2, text);
 	return re;
 #else
-	err_set(err, "'%.400s': this program was built without RE2; RegexRule knows most of its syntax",
+	err_set(err,
+		"'%.400s': this program was built without RE2; RegexRule knows most of its syntax",
 		text);
 	return NULL;
 #endif
@@ -175,6 +190,7 @@ void regex_free(struct regex *re)
 	regex_re2_free(re->re2);
 #endif
 	regex_tree_free(re->tree);
+	regex_sim_free(re->sim);
 	free(re->text);
 	free(re);
 }
@@ -182,8 +198,10 @@ void regex_free(struct regex *re)
 /* PCRE2 counts the steps anew wherever in the text it begins. */
 static void limit_steps(struct scratch *s, const struct regex *re, size_t len)
 {
-	uint32_t limit = re->one_start ? REGEX_STEPS_MAX : (uint32_t)(REGEX_STEPS_MAX / (len + 1));
+	uint32_t limit = re->sim == NULL ? REGEX_STEPS_MAX : STEPS_BEFORE_SIM;
 
+	if (!re->one_start)
+		limit /= (uint32_t)len + 1;
 	if (s->limit == limit)
 		return;
 	s->limit = limit;
@@ -205,10 +223,12 @@ bool regex_match(const struct regex *re, const char *text, size_t len)
 		regex_thread_init();
 	limit_steps(scratch, re, len);
 	if (likely(re->jit))
-		rc = pcre2_jit_match(re->code, subject, len, 0, 0, scratch->data,
-				     scratch->context);
+		rc = pcre2_jit_match(re->code, subject, len, 0, 0, scratch->data, scratch->context);
 	else
 		rc = pcre2_match(re->code, subject, len, 0, 0, scratch->data, scratch->context);
+	/* the limit of steps, or of memory */
+	if (unlikely(rc < PCRE2_ERROR_NOMATCH && re->sim != NULL))
+		return regex_sim_match(re->sim, text, len);
 	return rc >= 0;
 }
 

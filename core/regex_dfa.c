@@ -1,9 +1,10 @@
 /*
- * The subset construction, for searching: a piece may begin at each octet, so each state has among its
- * steps those that begin anew with the octet just read. They are the same for all states that the octet leads
- * to, often a hundred and more, and are not written down in the states: a state is a class, the base, and
- * the steps that its past adds to those which begin with the base. A row starts as that of its base and
- * differs where the added steps read something, so that it costs what they cost.
+ * The subset construction, for searching: a piece may begin at each octet, so each state has among
+ * its steps those that begin anew with the octet just read. They are the same for all states that
+ * the octet leads to, often a hundred and more, and are not written down in the states: a state is
+ * a class, the base, and the steps that its past adds to those which begin with the base. A row
+ * starts as that of its base and differs where the added steps read something, so that it costs
+ * what they cost.
  */
 #include "core/regex_dfa.h"
 
@@ -11,20 +12,21 @@
 
 #include "core/mem.h"
 
-/* Bounds the time that a table takes, some 20 ns each: steps met for each state that is allowed. */
-#define WORK_PER_STATE 512
+/*
+ * A table may have so many states for each step of its pieces, and these on top; and so much work
+ * for each of these states. Words, and what is tied to an end, have one state a step, and 30 to 130
+ * steps looked at for each state. What needs more would mostly do so without end.
+ */
+#define STATES_PER_STEP 2
+#define STATES_EXTRA    1024
+#define STATES_MAX      32000
+#define WORK_PER_STATE  128
 
 /* Of all lists of a table together, 16 MiB: a guard, not a figure that anything comes near. */
 #define LISTS_MAX (4u << 20)
 
-/*
- * A table may have so many states for each step of its pieces, and these on top. Words, and what is tied to
- * an end, have less than one; what needs more would do so without end. The bound makes the time to build
- * proportional to the expressions.
- */
-#define STATES_PER_STEP 4
-#define STATES_EXTRA    2048
-#define STATES_MAX      32000
+/* Of one item; repetitions within a repetition may have more. */
+#define ITEM_STEPS 256
 
 #define NO_BASE 256u /* with which nothing begins */
 
@@ -41,7 +43,7 @@ struct reader {
 struct builder {
 	struct regex_nfa nfa;
 	uint32_t states_max;
-	uint64_t work;
+	uint64_t work, work_max;
 	struct subset *subsets;
 	uint32_t subsets_n, subsets_cap;
 	uint32_t *slots; /* a hash of subsets: index + 1 */
@@ -49,10 +51,10 @@ struct builder {
 	uint16_t *next;
 	unsigned shift;
 
-	uint32_t base_of[256];         /* by class; classes with which the same begins share one */
-	struct nfa_list begins[257];   /* by base: the steps after it that began with it */
-	uint64_t *begins_has[256];     /* by base: the same, a bit a step */
-	uint16_t base_state[257];      /* by base: the state without added steps */
+	uint32_t base_of[256];       /* by class; classes with which the same begins share one */
+	struct nfa_list begins[257]; /* by base: the steps after it that began with it */
+	uint64_t *begins_has[256];   /* by base: the same, a bit a step */
+	uint16_t base_state[257];    /* by base: the state without added steps */
 
 	uint32_t head[256]; /* by class: readers, index + 1 */
 	struct reader *readers;
@@ -75,8 +77,8 @@ static uint32_t hash_subset(const struct builder *b, uint32_t base, const struct
 
 static bool same_list(const struct builder *b, struct nfa_list x, struct nfa_list y)
 {
-	return x.n == y.n && memcmp(b->nfa.pool + x.at, b->nfa.pool + y.at,
-				    x.n * sizeof(b->nfa.pool[0])) == 0;
+	return x.n == y.n &&
+	       memcmp(b->nfa.pool + x.at, b->nfa.pool + y.at, x.n * sizeof(b->nfa.pool[0])) == 0;
 }
 
 static uint32_t add_subset(struct builder *b, uint32_t base, struct nfa_list added)
@@ -91,7 +93,8 @@ static uint32_t add_subset(struct builder *b, uint32_t base, struct nfa_list add
 	return b->subsets_n++;
 }
 
-/* The state of a subset; one that is there already takes its list from the end of the pool again. */
+/* The state of a subset; one that is there already takes its list from the end of the pool again.
+ */
 static uint32_t intern_subset(struct builder *b, uint32_t base, struct nfa_list added)
 {
 	uint32_t slot = hash_subset(b, base, &added) & b->slots_mask;
@@ -113,7 +116,8 @@ static bool begins_with(const struct builder *b, uint32_t base, uint32_t step)
 	return base != NO_BASE && (b->begins_has[base][step / 64] >> step % 64 & 1);
 }
 
-/* Adds what follows a step to the list at the end of the pool, each once, without what begins with base. */
+/* Adds what follows a step to the list at the end of the pool, each once, without what begins with
+ * base. */
 static void add_follow(struct builder *b, uint32_t base, struct nfa_list follow)
 {
 	struct regex_nfa *nfa = &b->nfa;
@@ -130,8 +134,8 @@ static void add_follow(struct builder *b, uint32_t base, struct nfa_list follow)
 }
 
 /*
- * Puts the list at the end of the pool in order. A piece that was found is found for good: its other steps
- * are of no more use.
+ * Puts the list at the end of the pool in order. A piece that was found is found for good: its
+ * other steps are of no more use.
  */
 static struct nfa_list finish_list(struct builder *b, uint32_t at)
 {
@@ -177,8 +181,7 @@ static void sort_readers(struct builder *b, struct nfa_list steps)
 		classes = nfa->set_classes[nfa->steps[step].what];
 		if (b->readers_n + classes.n > b->readers_cap) {
 			b->readers_cap = (b->readers_n + classes.n) * 2;
-			b->readers = mem_realloc(b->readers, b->readers_cap,
-						 sizeof(b->readers[0]));
+			b->readers = mem_realloc(b->readers, b->readers_cap, sizeof(b->readers[0]));
 		}
 		for (uint32_t k = 0; k < classes.n; k++) {
 			uint32_t *head = &b->head[nfa->pool[classes.at + k]];
@@ -225,7 +228,8 @@ static void fill_row(struct builder *b, uint32_t state, uint32_t like, struct nf
 	}
 }
 
-/* What begins with each class, from the steps with which pieces begin behind the begin of the text. */
+/* What begins with each class, from the steps with which pieces begin behind the begin of the text.
+ */
 static void make_bases(struct builder *b, struct nfa_list begin)
 {
 	struct regex_nfa *nfa = &b->nfa;
@@ -236,7 +240,8 @@ static void make_bases(struct builder *b, struct nfa_list begin)
 		struct nfa_list list = move(b, c, NO_BASE, (struct nfa_list){.n = 0});
 		uint32_t base = 0;
 
-		while (base < c && (b->base_of[base] != base || !same_list(b, b->begins[base], list)))
+		while (base < c &&
+		       (b->base_of[base] != base || !same_list(b, b->begins[base], list)))
 			base++;
 		b->base_of[c] = list.n == 0 ? NO_BASE : base;
 		if (list.n == 0 || base < c)
@@ -252,8 +257,8 @@ static void make_bases(struct builder *b, struct nfa_list begin)
 }
 
 /*
- * State 0 is the end of all hope. Where nothing begins anew, as with pieces that stand at the begin of the
- * text, it is also the state without steps.
+ * State 0 is the end of all hope. Where nothing begins anew, as with pieces that stand at the begin
+ * of the text, it is also the state without steps.
  */
 static void make_base_states(struct builder *b)
 {
@@ -291,7 +296,8 @@ static uint32_t make_start(struct builder *b, struct nfa_list begin)
 		const struct nfa_step *s = &nfa->steps[nfa->pool[begin.at + i]];
 
 		if (s->kind == NFA_END)
-			add_follow(b, NO_BASE, (struct nfa_list){.at = s->follow, .n = s->follow_n});
+			add_follow(b, NO_BASE,
+				   (struct nfa_list){.at = s->follow, .n = s->follow_n});
 	}
 	list = finish_list(b, list.at);
 	start = add_subset(b, NO_BASE, list);
@@ -307,8 +313,7 @@ static bool fill_rows(struct builder *b, uint32_t start)
 		/* those of the bases and of the start are filled already */
 		if (s.added.n > 0 && i != start)
 			fill_row(b, i, b->base_state[s.base], s.added);
-		if (b->subsets_n > b->states_max || b->lists_n > LISTS_MAX ||
-		    b->work > (uint64_t)b->states_max * WORK_PER_STATE)
+		if (b->subsets_n > b->states_max || b->lists_n > LISTS_MAX || b->work > b->work_max)
 			return false;
 	}
 	return true;
@@ -477,17 +482,21 @@ static void builder_fini(struct builder *b)
 	free(b);
 }
 
-struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward)
+struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward,
+				uint64_t *vain)
 {
 	struct builder *b = mem_zalloc(1, sizeof(*b));
 	struct regex_dfa *dfa = NULL;
 	struct nfa_list begin;
 	uint32_t start;
 
-	nfa_init(&b->nfa, pieces, n, backward);
+	nfa_init(&b->nfa, pieces, n, backward, ITEM_STEPS);
 	b->states_max = STATES_EXTRA + STATES_PER_STEP * b->nfa.steps_n;
 	if (b->states_max > STATES_MAX)
 		b->states_max = STATES_MAX;
+	b->work_max = (uint64_t)b->states_max * WORK_PER_STATE;
+	if (b->work_max > *vain)
+		b->work_max = *vain;
 	/* the bases come on top of what is allowed */
 	for (b->slots_mask = 1; b->slots_mask < b->states_max + ARRAY_LEN(b->base_state);)
 		b->slots_mask *= 2;
@@ -502,6 +511,8 @@ struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bo
 	start = make_start(b, begin);
 	if (fill_rows(b, start))
 		dfa = finish(b, start, backward);
+	else
+		*vain -= b->work < *vain ? b->work : *vain;
 	builder_fini(b);
 	return dfa;
 }

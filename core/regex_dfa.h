@@ -1,6 +1,7 @@
 /*
- * A table that a text is run through, one look-up an octet, to see which of many pieces of expressions
- * (core/regex_nfa.h) are in it. Made in advance and whole: nothing is added while it runs.
+ * A table that a text is run through, one look-up an octet, to see which of many pieces of
+ * expressions (core/regex_nfa.h) are in it. Made in advance and whole: nothing is added while it
+ * runs.
  */
 #ifndef CORE_REGEX_DFA_H
 #define CORE_REGEX_DFA_H
@@ -12,25 +13,27 @@
 
 struct regex_dfa {
 	uint8_t class_of[256];
-	uint8_t shift;      /* a row is 1 << shift elements */
-	bool backward;      /* texts are read from their end */
+	uint8_t shift; /* a row is 1 << shift elements */
+	bool backward; /* texts are read from their end */
 	uint16_t start;
 	uint16_t first_hit; /* this state and all above it say that a piece is there */
 	uint32_t states;
-	size_t memory; /* octets in all */
+	size_t memory;        /* octets in all */
 	const uint16_t *next; /* rows by state, elements by class */
-	/* by state, where in lists the pieces are that are there (of first_hit and above), or are if the
-	 * text ends here: a count, then that many ids. 0 is an empty list. */
+	/* by state, where in lists the pieces are that are there (of first_hit and above), or are
+	 * if the text ends here: a count, then that many ids. 0 is an empty list. */
 	const uint32_t *hits;
 	const uint32_t *ends;
 	const uint32_t *lists;
 };
 
 /*
- * Of at least one piece, each with an id of its own. NULL when there would be far more states than the pieces
- * have steps. Control thread.
+ * Of at least one piece, each with an id of its own. NULL when there would be far more states than
+ * the pieces have steps, or when this would take more work than there is left to be done in vain,
+ * from which it is then taken: units of some 10 ns. Control thread.
  */
-struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward);
+struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward,
+				uint64_t *vain);
 void regex_dfa_free(struct regex_dfa *dfa);
 
 #endif

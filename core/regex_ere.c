@@ -17,8 +17,8 @@ struct translation {
 
 static int fail(struct translation *t, const char *at, const char *why)
 {
-	return err_set(t->err, "'%.400s' is not a regular expression: %s at offset %zu", t->ere, why,
-		       (size_t)(at - t->ere));
+	return err_set(t->err, "'%.400s' is not a regular expression: %s at offset %zu", t->ere,
+		       why, (size_t)(at - t->ere));
 }
 
 /* Appends len octets that stand for what begins at `from`. */
@@ -52,7 +52,8 @@ static void replace(struct translation *t, size_t len, const char *text)
 	t->pos += len;
 }
 
-/* "[:alpha:]" and its like at t->pos, which stands behind the inner [. Its text, and moves behind its ]. */
+/* "[:alpha:]" and its like at t->pos, which stands behind the inner [. Its text, and moves behind
+ * its ]. */
 static const char *symbol(struct translation *t, size_t *len)
 {
 	const char end[3] = {t->pos[0], ']', '\0'};
@@ -67,8 +68,8 @@ static const char *symbol(struct translation *t, size_t *len)
 }
 
 /*
- * One element of a bracket: an octet, or a class, which is added to set. The octet, -1 for a class, -2
- * when it is bad.
+ * One element of a bracket: an octet, or a class, which is added to set. The octet, -1 for a class,
+ * -2 when it is bad.
  */
 static int element(struct translation *t, struct regex_octets *set)
 {

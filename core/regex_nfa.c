@@ -4,8 +4,11 @@
 
 #include "core/mem.h"
 
-/* Steps of one item. A longer one has its counts of repetition rounded, upwards to "any number". */
-#define ITEM_STEPS 256
+/* More steps than an item may have, and so few that sums of them fit. */
+#define STEPS_MANY (1u << 20)
+
+/* No count is written out further than this: there are no labels longer than 63 octets. */
+#define COUNT_MAX 64
 
 /* A piece as the numbers of its items in the store, in the order in which they are read. */
 struct sequence {
@@ -17,6 +20,7 @@ struct sequence {
 struct emitter {
 	struct regex_nfa *nfa;
 	uint32_t owner;
+	uint32_t item_steps;
 	unsigned count_max; /* of a repetition */
 	bool backward;
 };
@@ -82,7 +86,7 @@ static void rounded(const struct regex_node *n, unsigned count_max, unsigned *mi
 		*max = REPEAT_MANY;
 }
 
-/* Steps that a node becomes; more than ITEM_STEPS count as this plus one. */
+/* Steps that a node becomes, or many. */
 static uint32_t count_steps(const struct regex_store *s, uint32_t at, unsigned count_max)
 {
 	const struct regex_node *n = &s->nodes[at];
@@ -97,7 +101,7 @@ static uint32_t count_steps(const struct regex_store *s, uint32_t at, unsigned c
 		sum = count_steps(s, n->left, count_max) + 1;
 		sum *= max == REPEAT_MANY ? min + 1 : max;
 	}
-	return sum > ITEM_STEPS ? ITEM_STEPS + 1 : (uint32_t)sum;
+	return sum > STEPS_MANY ? STEPS_MANY : (uint32_t)sum;
 }
 
 static uint32_t emit(struct emitter *e, uint32_t at, uint32_t next);
@@ -108,6 +112,7 @@ static uint32_t emit_repeat(struct emitter *e, const struct regex_node *n, uint3
 	uint32_t entry = next;
 
 	rounded(n, e->count_max, &min, &max);
+	e->nfa->rounded |= min != n->min || max != n->max;
 	if (max == REPEAT_MANY) {
 		uint32_t body;
 
@@ -151,9 +156,8 @@ static uint32_t emit(struct emitter *e, uint32_t at, uint32_t next)
 /* An item by its number in the store. */
 static uint32_t emit_item(struct emitter *e, uint32_t item, uint32_t next)
 {
-	e->count_max = 64;
-	while (e->count_max > 1 &&
-	       count_steps(&e->nfa->store, item, e->count_max) > ITEM_STEPS)
+	e->count_max = COUNT_MAX;
+	while (e->count_max > 1 && count_steps(&e->nfa->store, item, e->count_max) > e->item_steps)
 		e->count_max /= 2;
 	return emit(e, item, next);
 }
@@ -222,9 +226,9 @@ static uint32_t emit_all(struct emitter *e, const struct sequence *s, uint32_t n
 }
 
 static void emit_pieces(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n,
-			bool backward)
+			bool backward, uint32_t item_steps)
 {
-	struct emitter e = {.nfa = nfa, .backward = backward};
+	struct emitter e = {.nfa = nfa, .backward = backward, .item_steps = item_steps};
 	struct sequence *s = mem_zalloc(n, sizeof(s[0]));
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -234,9 +238,9 @@ static void emit_pieces(struct regex_nfa *nfa, const struct regex_piece *pieces,
 		s[i].n = p->to - p->from;
 		s[i].items = mem_alloc((s[i].n + 1) * sizeof(s[i].items[0]));
 		for (uint32_t k = 0; k < s[i].n; k++)
-			s[i].items[k] = store_node(
-				&nfa->store, p->tree,
-				p->tree->items[backward ? p->to - 1 - k : p->from + k]);
+			s[i].items[k] =
+				store_node(&nfa->store, p->tree,
+					   p->tree->items[backward ? p->to - 1 - k : p->from + k]);
 	}
 	qsort(s, n, sizeof(s[0]), compare_sequences);
 	nfa->start = emit_all(&e, s, n, 0);
@@ -321,11 +325,12 @@ static void make_follows(struct regex_nfa *nfa)
 	}
 }
 
-void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward)
+void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward,
+	      uint32_t item_steps)
 {
 	*nfa = (struct regex_nfa){0};
 	store_init(&nfa->store);
-	emit_pieces(nfa, pieces, n, backward);
+	emit_pieces(nfa, pieces, n, backward, item_steps);
 	make_classes(nfa);
 	make_follows(nfa);
 }

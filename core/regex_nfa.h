@@ -1,6 +1,7 @@
 /*
- * Many expressions as one automaton without choice of states: the step between trees (core/regex_tree.h) and
- * the table that a text is run through (core/regex_dfa.h). Control thread, like all that builds.
+ * Many expressions as one automaton without choice of states: the step between trees
+ * (core/regex_tree.h) and the table that a text is run through (core/regex_dfa.h). Control thread,
+ * like all that builds.
  */
 #ifndef CORE_REGEX_NFA_H
 #define CORE_REGEX_NFA_H
@@ -46,6 +47,7 @@ struct regex_nfa {
 	uint32_t *pool;
 	uint32_t pool_n, pool_cap;
 	uint32_t start;
+	bool rounded; /* counts of repetition: it matches more than the pieces do */
 
 	/* Octets that no set tells apart are one class. */
 	uint8_t class_of[256];
@@ -58,13 +60,17 @@ struct regex_nfa {
 	uint32_t round;
 };
 
-/* backward: for texts read from their end, with begin and end exchanged. */
-void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward);
+/*
+ * backward: for texts read from their end, with begin and end exchanged. An item with more than
+ * item_steps steps has its counts of repetition rounded, upwards to "any number".
+ */
+void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward,
+	      uint32_t item_steps);
 void nfa_fini(struct regex_nfa *nfa);
 
 /*
- * Appends to the pool what is reached from a step without reading: octets, ends, matches. Past NFA_BEGIN
- * at the begin of a text only, past NFA_END at its end only.
+ * Appends to the pool what is reached from a step without reading: octets, ends, matches. Past
+ * NFA_BEGIN at the begin of a text only, past NFA_END at its end only.
  */
 struct nfa_list nfa_closure(struct regex_nfa *nfa, uint32_t step, bool at_begin, bool at_end);
 

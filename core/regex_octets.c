@@ -6,12 +6,12 @@ static const struct {
 	uint8_t n;
 	uint8_t ends[8];
 } classes[] = {
-	{"alnum", 3, "09AZaz"},     {"alpha", 2, "AZaz"},
-	{"blank", 2, "\t\t  "},     {"cntrl", 2, "\0\037\177\177"},
-	{"digit", 1, "09"},         {"graph", 1, "!~"},
-	{"lower", 1, "az"},         {"print", 1, " ~"},
-	{"punct", 4, "!/:@[`{~"},   {"space", 2, "\t\r  "},
-	{"upper", 1, "AZ"},         {"word", 4, "09AZ__az"},
+	{"alnum", 3, "09AZaz"},   {"alpha", 2, "AZaz"},
+	{"blank", 2, "\t\t  "},   {"cntrl", 2, "\0\037\177\177"},
+	{"digit", 1, "09"},       {"graph", 1, "!~"},
+	{"lower", 1, "az"},       {"print", 1, " ~"},
+	{"punct", 4, "!/:@[`{~"}, {"space", 2, "\t\r  "},
+	{"upper", 1, "AZ"},       {"word", 4, "09AZ__az"},
 	{"xdigit", 3, "09AFaf"},
 };
 

@@ -33,7 +33,8 @@ static inline bool octets_equal(const struct regex_octets *a, const struct regex
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-/* Adds the octets of a class, "digit" and its like, named by len octets. False when there is none. */
+/* Adds the octets of a class, "digit" and its like, named by len octets. False when there is none.
+ */
 bool octets_add_class(struct regex_octets *s, const char *name, size_t len);
 
 #endif

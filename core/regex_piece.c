@@ -1,8 +1,8 @@
 #include "core/regex_piece.h"
 
 /*
- * A set with more than half of the octets of usual names is wide: many of them in a row go on through any
- * name, and beside them each word that begins within would need states of its own.
+ * A set with more than half of the octets of usual names is wide: many of them in a row go on
+ * through any name, and beside them each word that begins within would need states of its own.
  */
 #define WIDE 20
 

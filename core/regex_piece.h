@@ -1,7 +1,7 @@
 /*
- * Which part of an expression to look for, and in which table. An automaton for many expressions at once
- * stays small when they are tied to an end of the text, or are words; so expressions are sorted by this, and
- * cut where they say "anything" for long.
+ * Which part of an expression to look for, and in which table. An automaton for many expressions at
+ * once stays small when they are tied to an end of the text, or are words; so expressions are
+ * sorted by this, and cut where they say "anything" for long.
  */
 #ifndef CORE_REGEX_PIECE_H
 #define CORE_REGEX_PIECE_H

@@ -1,19 +1,22 @@
 /*
- * RE2 has four ways to match. Its lazy automaton takes a lock that all threads share, allocates what it
- * has not seen yet, and throws all of it away when it is full. The one-pass automaton, made when the
- * expression is compiled, does none of this; the bit-state search allocates (three blocks of some KiB, given
- * back at once: no lock and no line of another core with an allocator that caches by thread).
+ * RE2 has four ways to match. Its lazy automaton takes a lock that all threads share, allocates
+ * what it has not seen yet, and throws all of it away when it is full. The one-pass automaton, made
+ * when the expression is compiled, does none of this; the bit-state search allocates (three blocks
+ * of some KiB, given back at once: no lock and no line of another core with an allocator that
+ * caches by thread).
  *
- * RE2 takes one of the latter two whenever it is asked where a group matched and the text is short. So the
- * expression is put in a group that is asked for. What a match costs (name of 20 octets, libre2 20220601):
+ * RE2 takes one of the latter two whenever it is asked where a group matched and the text is short.
+ * So the expression is put in a group that is asked for. What a match costs (name of 20 octets,
+ * libre2 20220601):
  *
  *   one-pass, as p[0-9]+\.example\.com      50 to 130 ns, no lock, no allocation
  *   not one-pass, as .*foo.*                180 to 1000 ns, no lock, three allocations
  *   the same by the lazy automaton          110 to 190 ns, one lock shared by all threads
  *
- * An expression with more than some 250 branches that is not one-pass still gets the lazy automaton for the
- * longest names. core/regex_set.h keeps most names away from all of this. An RE2 for each worker would have
- * locks of its own, but still allocate, and take some KiB for each expression and worker.
+ * An expression with more than some 250 branches that is not one-pass still gets the lazy automaton
+ * for the longest names. core/regex_set.h keeps most names away from all of this. An RE2 for each
+ * worker would have locks of its own, but still allocate, and take some KiB for each expression and
+ * worker.
  */
 #include "core/regex_re2.h"
 
@@ -37,15 +40,33 @@ static RE2::Options options()
 	return o;
 }
 
+static void explain(const RE2 &re, char *why, size_t why_len)
+{
+	size_t len = re.error().copy(why, why_len - 1);
+
+	why[len] = '\0';
+}
+
 extern "C" struct regex_re2 *regex_re2_new(const char *text, char *why, size_t why_len)
 {
-	/* Alone first, so that the complaint is about what the user wrote, and a ) does not close our ( */
+	/* a \Q without its \E would quote our parenthesis */
+	static const char *const ends[] = {")", "\\E)"};
+	/* Alone first, so that the complaint is about what the user wrote, and a ) does not close
+	 * our ( */
 	RE2 alone(text, options());
 
-	if (alone.ok())
-		return new regex_re2("(" + std::string(text) + ")", options());
-	alone.error().copy(why, why_len - 1);
-	why[alone.error().size() < why_len ? alone.error().size() : why_len - 1] = '\0';
+	if (!alone.ok()) {
+		explain(alone, why, why_len);
+		return NULL;
+	}
+	for (const char *end : ends) {
+		struct regex_re2 *re = new regex_re2("(" + std::string(text) + end, options());
+
+		if (re->re.ok())
+			return re;
+		explain(re->re, why, why_len);
+		delete re;
+	}
 	return NULL;
 }
 

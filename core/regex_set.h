@@ -1,10 +1,10 @@
 /*
- * Which of many regular expressions may match a text, found in one pass over it whatever their number.
- * For the rules of a chain: built when the chain is published, never changed after, asked by any worker
- * without a lock or an allocation.
+ * Which of many regular expressions may match a text, found in one pass over it whatever their
+ * number. For the rules of a chain: built when the chain is published, never changed after, asked
+ * by any worker without a lock or an allocation.
  *
- * The answer errs on one side only. An expression that is not in it does not match; one that is in it has
- * to be tried with regex_match.
+ * The answer errs on one side only. An expression that is not in it does not match; one that is in
+ * it has to be tried with regex_match.
  */
 #ifndef CORE_REGEX_SET_H
 #define CORE_REGEX_SET_H
@@ -14,18 +14,20 @@
 struct regex_set;
 
 /*
- * From n expressions, known from now on by their positions, 0 to n - 1. They are looked at here and not
- * later; NULL stands for one that may always match. A thousand take some milliseconds. Control thread.
+ * From n expressions, known from now on by their positions, 0 to n - 1. They are looked at here and
+ * not later; NULL stands for one that may always match. A thousand take some milliseconds. Control
+ * thread.
  */
 struct regex_set *regex_set_new(const struct regex *const *expressions, uint32_t n);
 void regex_set_free(struct regex_set *set);
 
-/* How many elements regex_set_find needs: more than n, because it keeps its own notes behind them. */
+/* How many elements regex_set_find needs: more than n, because it keeps its own notes behind them.
+ */
 size_t regex_set_room(const struct regex_set *set);
 
 /*
- * Puts the positions of all expressions that may match the len octets of text into out, ascending, and
- * returns how many. out is the caller's, of regex_set_room elements. Any thread.
+ * Puts the positions of all expressions that may match the len octets of text into out, ascending,
+ * and returns how many. out is the caller's, of regex_set_room elements. Any thread.
  */
 uint32_t regex_set_find(const struct regex_set *set, const char *text, size_t len, uint32_t *out);
 

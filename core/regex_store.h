@@ -1,6 +1,6 @@
 /*
- * Nodes of many trees, each different one once: two parts of expressions are the same if their numbers
- * are. Control thread.
+ * Nodes of many trees, each different one once: two parts of expressions are the same if their
+ * numbers are. Control thread.
  */
 #ifndef CORE_REGEX_STORE_H
 #define CORE_REGEX_STORE_H

@@ -13,6 +13,8 @@ struct parser {
 	const char *pos;
 	enum regex_kind kind;
 	unsigned depth;
+	unsigned loose; /* repetitions that may take more or fewer */
+	bool inexact;
 	bool lost; /* something the tree has no word for, not even "anything" */
 	struct regex_tree *tree;
 };
@@ -107,7 +109,8 @@ static int hex(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The octet of an escape that means one, at p->pos behind its backslash; -1 when it means something else. */
+/* The octet of an escape that means one, at p->pos behind its backslash; -1 when it means something
+ * else. */
 static int escaped_octet(struct parser *p)
 {
 	char c = p->pos[0];
@@ -164,12 +167,14 @@ static uint32_t escape(struct parser *p)
 	switch (c) {
 	case 'b':
 	case 'B':
+		p->inexact = true;
 		return leaf(p, NODE_EMPTY);
 	case 'A':
 		return leaf(p, NODE_BEGIN);
 	case 'z':
 		return leaf(p, NODE_END);
 	}
+	p->inexact = true;
 	/* two digits could be a back-reference or an octal number */
 	if (c >= '1' && c <= '9' && !is_digit(*p->pos))
 		return repeat(p, any_octet(p), 0, REPEAT_MANY);
@@ -269,7 +274,8 @@ static uint32_t flags(struct parser *p)
 		p->pos++;
 		return group(p);
 	}
-	if (*p->pos++ != ')')
+	/* to RE2, what comes next repeats what stands before the flags */
+	if (*p->pos++ != ')' || (*p->pos != '\0' && strchr("*+?{", *p->pos) != NULL))
 		return lost(p);
 	return leaf(p, NODE_EMPTY);
 }
@@ -281,10 +287,12 @@ static uint32_t special_group(struct parser *p)
 	char c = p->pos[0];
 
 	if (c == ':' || c == '>' || c == '|') {
+		p->inexact |= c == '>';
 		p->pos++;
 		return group(p);
 	}
 	if (c == '=' || c == '!' || (c == '<' && (p->pos[1] == '=' || p->pos[1] == '!'))) {
+		p->inexact = true;
 		p->pos += c == '<' ? 2 : 1;
 		group(p);
 		return leaf(p, NODE_EMPTY);
@@ -341,7 +349,8 @@ static uint32_t atom(struct parser *p)
 	return literal(p, (uint8_t)c);
 }
 
-/* {n}, {n,} or {n,m} at p->pos; false when the { is itself, or has a meaning that only later PCRE2 know. */
+/* {n}, {n,} or {n,m} at p->pos; false when the { is itself, or has a meaning that only later PCRE2
+ * know. */
 static bool braces(struct parser *p, unsigned *min, unsigned *max)
 {
 	char *end;
@@ -381,7 +390,9 @@ static uint32_t repeated(struct parser *p)
 
 	while (!p->lost && quantifier(p, &min, &max)) {
 		what = repeat(p, what, min, max);
+		p->loose += min != max && max > 1;
 		/* lazy or possessive: the same texts, or fewer */
+		p->inexact |= *p->pos == '+';
 		if (*p->pos == '?' || *p->pos == '+')
 			p->pos++;
 		if (++times == DEPTH_MAX)
@@ -397,8 +408,7 @@ static uint32_t concatenation(struct parser *p)
 	while (!p->lost && *p->pos != '\0' && *p->pos != '|' && *p->pos != ')') {
 		uint32_t right = repeated(p);
 
-		left = node(p, (struct regex_node){
-				       .kind = NODE_CAT, .left = left, .right = right});
+		left = node(p, (struct regex_node){.kind = NODE_CAT, .left = left, .right = right});
 	}
 	return left;
 }
@@ -412,8 +422,7 @@ static uint32_t alternatives(struct parser *p)
 
 		p->pos++;
 		right = concatenation(p);
-		left = node(p, (struct regex_node){
-				       .kind = NODE_ALT, .left = left, .right = right});
+		left = node(p, (struct regex_node){.kind = NODE_ALT, .left = left, .right = right});
 	}
 	return left;
 }
@@ -448,6 +457,9 @@ struct regex_tree *regex_tree_new(enum regex_kind kind, const char *text)
 	list_items(t, root);
 	if (kind == REGEX_RE2)
 		list_items(t, end);
+	/* RE2 tells upper from lower case, and a tree does not */
+	t->exact = !p.inexact && kind == REGEX_POSIX;
+	t->tangled = p.loose > 1;
 	t->nodes = mem_realloc(t->nodes, t->nodes_n, sizeof(t->nodes[0]));
 	return t;
 }

@@ -1,7 +1,7 @@
 /*
- * What texts a regular expression can match, as a tree that never stands for fewer than it does: what the
- * tree has no word for (look-around, back-references) stands for anything. For core/regex_set.c, which
- * rules expressions out; whether one matches is for PCRE2 and RE2 to say.
+ * What texts a regular expression can match, as a tree that never stands for fewer than it does:
+ * what the tree has no word for (look-around, back-references) stands for anything. For
+ * core/regex_set.c, which rules expressions out; whether one matches is for PCRE2 and RE2 to say.
  */
 #ifndef CORE_REGEX_TREE_H
 #define CORE_REGEX_TREE_H
@@ -32,11 +32,14 @@ struct regex_tree {
 	struct regex_octets *sets; /* with both cases of a letter, or none */
 	uint32_t *items;           /* nodes whose concatenation the whole is */
 	uint32_t nodes_n, sets_n, items_n;
+	bool exact;   /* stands for no more than the expression matches */
+	bool tangled; /* repeats more than once in ways that backtracking could multiply */
 };
 
 /*
- * Of an expression that PCRE2 (translated: core/regex_ere.h) or RE2 has accepted. NULL when it has parts
- * that could mean anything, or is too large; such an expression can't be ruled out. Control thread.
+ * Of an expression that PCRE2 (translated: core/regex_ere.h) or RE2 has accepted. NULL when it has
+ * parts that could mean anything, or is too large; such an expression can't be ruled out. Control
+ * thread.
  */
 struct regex_tree *regex_tree_new(enum regex_kind kind, const char *text);
 void regex_tree_free(struct regex_tree *tree);

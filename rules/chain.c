@@ -57,7 +57,8 @@ void chain_unref(struct chain *c)
 		return;
 	for (unsigned i = 0; i < c->n; i++)
 		rule_unref(c->rules[i]);
-	index_free(c->index);
+	index_unref(c->index);
+	index_unref(c->before);
 	free(c->sealed);
 	free(c->rules);
 	free(c);
@@ -71,6 +72,7 @@ struct chain *chain_clone(const struct chain *c)
 	copy->rules = mem_alloc((c->n + 1) * sizeof(struct rule *));
 	for (unsigned i = 0; i < c->n; i++)
 		copy->rules[i] = rule_ref(c->rules[i]);
+	copy->before = index_ref(c->sealed != NULL ? c->index : c->before);
 	return copy;
 }
 
@@ -130,7 +132,9 @@ void chain_seal(struct chain *c)
 	c->sealed = mem_alloc((c->n + 1) * sizeof(*c->sealed));
 	for (unsigned i = 0; i < c->n; i++)
 		c->sealed[i] = seal_rule(c->rules[i]);
-	c->index = index_build(c->rules, c->n);
+	c->index = index_build(c->rules, c->n, c->before);
+	index_unref(c->before);
+	c->before = NULL;
 }
 
 /* One rule, asked and when it matches run. */
@@ -184,10 +188,15 @@ static enum verdict run_from(const struct chain *c, struct rule_run *run, uint32
 	return VERDICT_NEXT;
 }
 
+/* So few are asked in less time than looked up. */
+#define FEW 2
+
 enum verdict chain_run(const struct chain *c, struct rule_run *run)
 {
 	enum verdict v = VERDICT_NEXT;
 
+	if (c->n <= FEW)
+		return ask_all(c, run, 0);
 	for (uint32_t from = 0; from < c->n;)
 		v = run_from(c, run, &from);
 	return v;

@@ -42,6 +42,7 @@ struct chain {
 	struct rule **rules;
 	struct sealed_rule *sealed; /* [n]; NULL while it is being edited */
 	struct chain_index *index;
+	struct chain_index *before; /* while it is being edited: of what it is a copy of, or NULL */
 };
 
 struct chain *chain_new(void);

@@ -57,11 +57,11 @@ static void put_key(struct index_draft *d, const struct key *k, uint32_t positio
 	case KEY_DESTINATION:
 		prefixes_put(&d->ix->destination, k, position);
 		break;
-	case KEY_VALUE:
-		values_put(d, k, position);
+	case KEY_REGEX:
+		regexes_put(d, k, position);
 		break;
 	default:
-		draft_put_always(d, position);
+		values_put(d, k, position);
 	}
 }
 
@@ -92,16 +92,19 @@ static void lay_out(struct chain_index *ix, const struct index_draft *d)
 		*ix->lists[d->entries[i].list].end++ = d->entries[i].position;
 }
 
-struct chain_index *index_build(struct rule *const *rules, unsigned n)
+struct chain_index *index_build(struct rule *const *rules, unsigned n,
+				const struct chain_index *before)
 {
 	struct chain_index *ix = mem_zalloc(1, sizeof(*ix));
-	struct index_draft d = {.ix = ix};
+	struct index_draft d = {.ix = ix, .n_rules = n};
 
+	ix->refs = 1;
 	while (d.n_lists < LIST_FIRST)
 		new_list(&d);
 	put_rules(&d, rules, n);
 	prefixes_finish(&d, &ix->source);
 	prefixes_finish(&d, &ix->destination);
+	regexes_finish(&d, rules, before);
 	lay_out(ix, &d);
 	names_finish(ix);
 	free(d.lists);
@@ -109,14 +112,22 @@ struct chain_index *index_build(struct rule *const *rules, unsigned n)
 	return ix;
 }
 
-void index_free(struct chain_index *ix)
+struct chain_index *index_ref(struct chain_index *ix)
 {
-	if (ix == NULL)
+	if (ix != NULL)
+		ix->refs++;
+	return ix;
+}
+
+void index_unref(struct chain_index *ix)
+{
+	if (ix == NULL || --ix->refs > 0)
 		return;
 	names_free(&ix->names);
 	prefixes_free(&ix->source);
 	prefixes_free(&ix->destination);
 	values_free(&ix->values);
+	regexes_free(&ix->regexes);
 	free(ix->lists);
 	free(ix->positions);
 	free(ix);
@@ -150,7 +161,9 @@ bool index_find(const struct chain_index *ix, struct rule_run *run, uint32_t fro
 	if (ix->destination.n > 0 &&
 	    !prefixes_find(ix, &ix->destination, run_destination(run), from, out))
 		return false;
-	return ix->values.kinds == 0 || values_find(ix, run, from, out);
+	if (ix->values.kinds != 0 && !values_find(ix, run, from, out))
+		return false;
+	return ix->regexes.n_keys == 0 || regexes_find(ix, run, from, out);
 }
 
 /* A list at its end gives its place to the last one. */
@@ -174,6 +187,11 @@ uint32_t cursors_next(struct cursors *c)
 		if (*c->at[i] == least)
 			advance(c, i);
 	return least;
+}
+
+size_t index_room(const struct chain_index *ix)
+{
+	return regexes_room(&ix->regexes);
 }
 
 unsigned index_always(const struct chain_index *ix)

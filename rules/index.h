@@ -15,9 +15,18 @@ struct cursors {
 	const uint32_t *at[CURSORS_MAX], *end[CURSORS_MAX];
 };
 
-/* Gives. */
-struct chain_index *index_build(struct rule *const *rules, unsigned n);
-void index_free(struct chain_index *ix); /* harmless on NULL */
+/*
+ * Of n rules. What is dear to build is taken from before when it fits: the index that these rules
+ * had before they were edited, or NULL. Gives, with refs 1. Control thread, like the counts of
+ * references.
+ */
+struct chain_index *index_build(struct rule *const *rules, unsigned n,
+				const struct chain_index *before);
+struct chain_index *index_ref(struct chain_index *ix); /* harmless on NULL, like index_unref */
+void index_unref(struct chain_index *ix);
+
+/* Numbers that index_find needs room for in the scratch, see rule_scratch_join. */
+size_t index_room(const struct chain_index *ix);
 
 /*
  * The lists of candidates for this query, those at positions below from left out. False: there are

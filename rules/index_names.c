@@ -7,14 +7,19 @@
 #include "core/mem.h"
 #include "rules/index_parts.h"
 
+/* Octets of a name, of which the table makes room at first for one a rule. */
+#define LEN_GUESSED 20
+
 /* NODE_NONE: there are too many names. */
-static uint32_t add_node(struct index_names *names, const struct key *k)
+static uint32_t node_of(struct index_names *names, const struct key *k)
 {
-	if (suffix_table_add(names->table, k->name, k->name_len, names->n) < 0)
-		return NODE_NONE;
+	uint32_t node = suffix_table_join(names->table, k->name, k->name_len, names->n);
+
+	if (node != names->n)
+		return node;
 	names->nodes = draft_room(names->nodes, names->n, &names->cap, sizeof(*names->nodes));
-	names->nodes[names->n] = (struct name_node){LIST_EMPTY, LIST_EMPTY, NODE_NONE};
-	return names->n++;
+	names->nodes[names->n++] = (struct name_node){LIST_EMPTY, LIST_EMPTY, NODE_NONE};
+	return node;
 }
 
 void names_put(struct index_draft *d, const struct key *k, uint32_t position)
@@ -22,11 +27,12 @@ void names_put(struct index_draft *d, const struct key *k, uint32_t position)
 	struct index_names *names = &d->ix->names;
 	uint32_t node;
 
-	if (names->table == NULL)
+	if (names->table == NULL) {
 		names->table = suffix_table_new();
-	node = suffix_table_exact(names->table, k->name, k->name_len);
-	if (node == SUFFIX_NONE)
-		node = add_node(names, k);
+		suffix_table_reserve(names->table, d->n_rules - position,
+				     (size_t)(d->n_rules - position) * LEN_GUESSED);
+	}
+	node = node_of(names, k);
 	if (node == NODE_NONE)
 		draft_put_always(d, position);
 	else

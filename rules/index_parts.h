@@ -77,12 +77,30 @@ struct index_values {
 	} nots[VALUE_COUNT];
 };
 
+struct regex_base;
+
+struct regex_key {
+	const struct regex *regex;
+	uint32_t position;
+	uint32_t number; /* in the base; NODE_NONE: in none */
+};
+
+struct index_regexes {
+	struct regex_base *base; /* NULL: there is none */
+	uint32_t *position;      /* of rules, by number; NODE_NONE: it is gone */
+	uint32_t unknown;        /* list of those that are not in the base */
+	struct regex_key *keys;  /* while it is built */
+	uint32_t n_keys, cap;
+};
+
 struct chain_index {
+	unsigned refs;
 	struct list *lists;
 	uint32_t *positions; /* of all lists, one after the other */
 	struct index_names names;
 	struct index_prefixes source, destination;
 	struct index_values values;
+	struct index_regexes regexes;
 };
 
 /* An index that is being built: what stands in which list is noted, and laid out at the end. */
@@ -94,7 +112,7 @@ struct index_draft {
 	struct draft_entry {
 		uint32_t list, position;
 	} * entries;
-	uint32_t n_lists, lists_cap, n_entries, entries_cap;
+	uint32_t n_lists, lists_cap, n_entries, entries_cap, n_rules;
 };
 
 /*
@@ -126,17 +144,20 @@ bool values_find(const struct chain_index *ix, const struct rule_run *run, uint3
 		 struct cursors *out);
 void values_free(struct index_values *v);
 
+void regexes_put(struct index_draft *d, const struct key *k, uint32_t position);
+void regexes_finish(struct index_draft *d, struct rule *const *rules,
+		    const struct chain_index *before);
+bool regexes_find(const struct chain_index *ix, struct rule_run *run, uint32_t from,
+		  struct cursors *out);
+size_t regexes_room(const struct index_regexes *r);
+void regexes_free(struct index_regexes *r);
+
 /* The first that is not below from. */
 const uint32_t *positions_from(const uint32_t *at, const uint32_t *end, uint32_t from);
 
-/* A cursor over what a list has from a position on; false when there is none left for it. */
-static inline bool cursors_add(struct cursors *c, const struct chain_index *ix, uint32_t list,
-			       uint32_t from)
+/* A cursor over this range; false when there is none left for it. */
+static inline bool cursors_add_range(struct cursors *c, const uint32_t *at, const uint32_t *end)
 {
-	const uint32_t *at = ix->lists[list].at, *end = ix->lists[list].end;
-
-	if (unlikely(from > 0))
-		at = positions_from(at, end, from);
 	if (at == end)
 		return true;
 	if (unlikely(c->n == CURSORS_MAX))
@@ -144,6 +165,17 @@ static inline bool cursors_add(struct cursors *c, const struct chain_index *ix, 
 	c->at[c->n] = at;
 	c->end[c->n++] = end;
 	return true;
+}
+
+/* A cursor over what a list has from a position on. */
+static inline bool cursors_add(struct cursors *c, const struct chain_index *ix, uint32_t list,
+			       uint32_t from)
+{
+	const uint32_t *at = ix->lists[list].at, *end = ix->lists[list].end;
+
+	if (unlikely(from > 0))
+		at = positions_from(at, end, from);
+	return cursors_add_range(c, at, end);
 }
 
 #endif

@@ -4,8 +4,8 @@
  * is met; a key that is met says no more than "ask it". Where none is met it is not asked, so then
  * asking must not have changed anything either.
  *
- * No keys at all are keys too: what has none is never met, and its rule never asked. A selector that
- * can't say gives no list (selector_type.keys returns false), and is asked always.
+ * No keys at all are keys too: what has none is never met, and its rule never asked. A selector
+ * that can't say gives no list (selector_type.keys returns false), and is asked always.
  */
 #ifndef RULES_KEYS_H
 #define RULES_KEYS_H
@@ -81,8 +81,9 @@ bool keys_add_value(struct key_list *l, enum key_value of, uint32_t value, bool 
 bool keys_add_regex(struct key_list *l, const struct regex *re);
 
 /*
- * The number of this query: of its header as the message stands, of its question as it was asked, even
- * where an answer came without one. Selectors compare this and nothing else. Any worker.
+ * The number of this query: of its header as the message stands, of its question as it was asked,
+ * even where an answer came without one; 0 where there never was one. Selectors compare this and
+ * nothing else. Any worker.
  */
 uint32_t key_value_of(enum key_value of, const struct rule_run *run);
 

@@ -6,6 +6,7 @@
 #include "core/mem.h"
 #include "pools/pool.h"
 #include "rules/counters.h"
+#include "rules/index.h"
 
 const struct chain_row chain_rows[CHAIN_COUNT] = {
 #define X(id, infix, is_response, help) {infix, is_response, help},
@@ -36,8 +37,13 @@ static int seal(struct part *part, const struct tables *draft, struct err *err)
 {
 	struct rules *r = container_of(part, struct rules, part);
 
-	for (unsigned i = 0; i < CHAIN_COUNT; i++)
+	for (unsigned i = 0; i < CHAIN_COUNT; i++) {
+		size_t room;
+
 		chain_seal(r->chain[i]);
+		room = index_room(r->chain[i]->index);
+		r->found_room = room > r->found_room ? room : r->found_room;
+	}
 	r->counters_end = counters_end();
 	return 0;
 }

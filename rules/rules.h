@@ -37,7 +37,8 @@ extern const struct chain_row chain_rows[CHAIN_COUNT];
 struct rules {
 	struct part part;
 	struct chain *chain[CHAIN_COUNT];
-	uint32_t counters_end; /* sealed: workers need chunks up to here */
+	uint32_t counters_end; /* sealed: workers need chunks up to here, */
+	size_t found_room;     /* and so much room in their scratch */
 };
 
 void rules_register(void);

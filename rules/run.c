@@ -1,6 +1,25 @@
 #include "rules/run.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "core/mem.h"
+
+void rule_scratch_join(struct rule_scratch *s, size_t found_room)
+{
+	if (found_room <= s->found_room)
+		return;
+	s->found = mem_realloc(s->found, found_room, sizeof(*s->found));
+	s->found_room = found_room;
+}
+
+void rule_scratch_free(struct rule_scratch *s)
+{
+	if (s == NULL)
+		return;
+	free(s->found);
+	free(s);
+}
 
 const struct question *run_question(struct rule_run *run)
 {

@@ -36,7 +36,13 @@ struct rule_scratch {
 	uint8_t message[DNS_MESSAGE_MAX]; /* for what can't be edited in place; nobody's between two actions */
 	char text[DNS_NAME_TEXT_MAX]; /* the name as regular expressions see it */
 	struct suffix_hashes hashes;
+	uint32_t *found; /* numbers of expressions, found_room of them */
+	size_t found_room;
 };
+
+/* Room for so many numbers: on meeting a generation, not per packet. Owner only. */
+void rule_scratch_join(struct rule_scratch *s, size_t found_room);
+void rule_scratch_free(struct rule_scratch *s); /* harmless on NULL */
 
 struct rule_run {
 	struct query *q;

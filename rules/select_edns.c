@@ -26,10 +26,9 @@ static void dnssec_text(const void *state, FILE *out)
 static bool option_match(const void *state, struct rule_run *run)
 {
 	const struct edns *s = state;
-	const struct opt *opt = run_opt(run);
 	uint16_t len;
 
-	return opt->at != 0 && opt_find(run->msg, opt, s->value, &len) != NULL;
+	return opt_find(run->msg, run_opt(run), s->value, &len) != NULL;
 }
 
 static void option_text(const void *state, FILE *out)

@@ -31,9 +31,14 @@ static inline struct addr fixture_addr(const char *text)
 	return a;
 }
 
+/* Of all queries: chains are run one after the other. */
+static uint32_t fixture_found[4096];
+
 /* Rules see it from the begin, whatever they made of it before; by this worker. */
 static inline struct rule_run *asked_run(struct asked *a, unsigned worker)
 {
+	a->scratch.found = fixture_found;
+	a->scratch.found_room = ARRAY_LEN(fixture_found);
 	a->run = (struct rule_run){
 		.q = &a->q,
 		.msg = a->packet,
@@ -107,13 +112,18 @@ static inline struct selector *fixture_list(const char *type, struct selector *c
 	return s;
 }
 
+static inline struct selector *fixture_all(void)
+{
+	return fixture_list("AllRule", NULL, 0);
+}
+
 #define LIST(type, ...)                                        \
 	fixture_list(type, (struct selector *[]){__VA_ARGS__}, \
 		     sizeof((struct selector *[]){__VA_ARGS__}) / sizeof(struct selector *))
 #define AND(...) LIST("AndRule", __VA_ARGS__)
 #define OR(...)  LIST("OrRule", __VA_ARGS__)
 #define NOT(s)   LIST("NotRule", s)
-#define ALL()    fixture_list("AllRule", NULL, 0)
+#define ALL()    fixture_all()
 
 /* Takes both. */
 static inline void fixture_add(struct chain *c, struct selector *s, struct action *a)

@@ -70,7 +70,7 @@ static inline struct rule_run *subject_of(struct subject *to, const struct sampl
 
 	memset(to, 0xee, sizeof(*to)); /* beyond the message lies nothing that helps */
 	memset(&to->q, 0, sizeof(to->q));
-	packet_add(&m, s->an, s->ns, s->ar, s->more, s->more_len);
+	packet_add(&m, s->an, s->ns, s->ar, s->more != NULL ? s->more : m.msg, s->more_len);
 	m.len -= s->cut;
 	if (!s->empty)
 		to->q.question = p.q;

@@ -321,6 +321,7 @@ static void a_tag_matches_by_name_and_by_value(void **state)
 		{"same value", {"kind", "good"}, true, "tag 'kind' is set to 'good'"},
 		{"other value", {"kind", "bad"}, false, "tag 'kind' is set to 'bad'"},
 		{"begins alike", {"kind", "goo"}, false, "tag 'kind' is set to 'goo'"},
+		{"goes on", {"kind", "goodness"}, false, "tag 'kind' is set to 'goodness'"},
 		{"no value asked, empty one there", {"empty"}, true, "tag 'empty' is set"},
 		{"empty value", {"empty", ""}, true, "tag 'empty' is set to ''"},
 		{"not the empty value", {"kind", ""}, false, "tag 'kind' is set to ''"},
@@ -519,6 +520,17 @@ static void a_large_set_is_looked_up_in_itself(void **state)
 	}
 }
 
+static void what_is_taken_out_of_a_group_is_no_key(void **state)
+{
+	struct selector *s = must("NetmaskGroupRule", ARGS("10.0.0.0/8|!10.1.0.0/16|!10.2.0.0/16"));
+	struct selector *none = must("NetmaskGroupRule", ARGS("!10.1.0.0/16"));
+
+	assert_int_equal(n_keys(s), 1);
+	assert_int_equal(n_keys(none), 0); /* it never matches */
+	selector_unref(none);
+	selector_unref(s);
+}
+
 /* Those that have keys, for queries made of few parts, so that all of them are met now and then. */
 static const struct {
 	const char *rule;
@@ -656,6 +668,7 @@ int main(void)
 		cmocka_unit_test(texts_stand_for_netmasks_or_names),
 		cmocka_unit_test(a_set_is_as_it_was_when_the_rule_was_made),
 		cmocka_unit_test(a_large_set_is_looked_up_in_itself),
+		cmocka_unit_test(what_is_taken_out_of_a_group_is_no_key),
 		cmocka_unit_test(keys_are_met_wherever_they_must_be),
 		cmocka_unit_test(numbers_have_keys_for_the_opposite_too),
 	};

@@ -1,7 +1,7 @@
 /*
  * What regular expressions over names cost: nanoseconds for a name's text, for a set of 1 to 10,000
- * expressions asked for its candidates, for trying these, and for trying all expressions instead; and
- * what building takes. One thread; the best of several rounds, because machines change speed.
+ * expressions asked for its candidates, for trying these, and for trying all expressions instead;
+ * and what building takes. One thread; the best of several rounds, because machines change speed.
  */
 #include <time.h>
 
@@ -44,7 +44,8 @@ static const char *word(unsigned n, char out[static 16])
 	return out;
 }
 
-/* What lists of rules are made of. The last kinds say nothing but how long a run is; few of them differ. */
+/* What lists of rules are made of. The last kinds say nothing but how long a run is; few of them
+ * differ. */
 /* before and after the word */
 static const char *const kinds[][2] = {
 	{"[0-9]{4,}\\.", "\\.example$"},
@@ -150,8 +151,8 @@ static void keep_best(double *best, uint64_t start, double ops)
 
 static volatile unsigned sink;
 
-static void measure(const struct regex_set *set, struct regex *const *re, unsigned n,
-		    uint32_t *out, struct costs *c)
+static void measure(const struct regex_set *set, struct regex *const *re, unsigned n, uint32_t *out,
+		    struct costs *c)
 {
 	unsigned all_names = n > 1000 ? NAMES / 16 : NAMES;
 	uint64_t start = now_ns();
@@ -187,9 +188,9 @@ static void count(const struct regex_set *set, struct regex *const *re, uint32_t
 
 		*candidates += (double)found / NAMES;
 		for (uint32_t k = 0; k < found; k++)
-			*matches += (double)regex_match(re[out[k]], names[i].text,
-							names[i].text_len) /
-				    NAMES;
+			*matches +=
+				(double)regex_match(re[out[k]], names[i].text, names[i].text_len) /
+				NAMES;
 	}
 }
 
@@ -217,9 +218,9 @@ static void bench(unsigned n, bool re2)
 	count(set, re, out, &candidates, &matches);
 	for (unsigned round = 0; round < ROUNDS; round++)
 		measure(set, re, n, out, &c);
-	printf("%6u %6.1f %8.1f %8.1f %9.0f %7.2f %7.2f %8.1f %8.2f %4u %6u %5u %7.1f\n", n,
-	       c.text, c.find, c.try, c.all, candidates, matches, compile, build, f.automata,
-	       f.states, f.always, (double)f.memory / 1024);
+	printf("%6u %6.1f %8.1f %8.1f %9.0f %7.2f %7.2f %8.1f %8.2f %4u %6u %5u %7.1f\n", n, c.text,
+	       c.find, c.try, c.all, candidates, matches, compile, build, f.automata, f.states,
+	       f.always, (double)f.memory / 1024);
 	for (unsigned i = 0; i < n; i++)
 		regex_free(re[i]);
 	regex_set_free(set);

@@ -230,7 +230,7 @@ void worker_free(struct worker *w)
 	extra_pool_free(w->extras);
 	log_sink_free(w->sink);
 	close(w->epoll_fd);
-	free(w->scratch);
+	rule_scratch_free(w->scratch);
 	free(w->keys);
 	free(w->turn->later);
 	free(w->turn);

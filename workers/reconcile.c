@@ -89,6 +89,7 @@ void worker_reconcile(struct worker *w)
 	for (unsigned i = 0; i < f->n; i++)
 		perworker_get(&f->list[i]->counters, w->id);
 	counters_join(w->id, w->t->rules->counters_end);
+	rule_scratch_join(w->scratch, w->t->rules->found_room);
 	follow_cleaning_delay(w);
 	upstreams_reconcile(w);
 	tees_follow(w);

@@ -277,28 +277,28 @@ static void index_put(struct suffix_table *t, uint32_t at, uint64_t h)
 }
 
 /*
- * Room for a name that comes: the index, at most 3/4 full or runs get long, is made 3/5 full, so
+ * Room for names that come: the index, at most 3/4 full or runs get long, is made 3/5 full, so
  * that the next time is far, and places get a bit more than the block needs now.
  */
-static void index_resize(struct suffix_table *t)
+static void index_resize(struct suffix_table *t, size_t names, size_t octets)
 {
-	uint64_t places = t->used - t->dead + DNS_NAME_MAX;
+	uint64_t places = t->used - t->dead + octets;
 	unsigned bits = 64 - (unsigned)__builtin_clzll(places + places / 4 + 1024);
 
 	t->place = bits >= 32 ? UINT32_MAX : (UINT32_C(1) << bits) - 1;
-	t->slots = (uint32_t)((uint64_t)(t->len + 1) * 5 / 3) + 8;
+	t->slots = (uint32_t)((uint64_t)(t->len + names) * 5 / 3) + 8;
 	free(t->index);
 	t->index = mem_zalloc(t->slots, sizeof(*t->index));
 	memset(t->depths, 0, sizeof(t->depths));
 	t->depth_end = 0;
 }
 
-/* A new index over the names that are left, moved together. */
-static void rebuild(struct suffix_table *t)
+/* A new index over the names that are left, moved together, and for so many more. */
+static void rebuild(struct suffix_table *t, size_t names, size_t octets)
 {
 	size_t end = t->used, to = FIRST, size;
 
-	index_resize(t);
+	index_resize(t, names, octets);
 	for (size_t at = FIRST; at < end; at += size) {
 		unsigned labels;
 		uint64_t h;
@@ -331,30 +331,59 @@ static void reserve(struct suffix_table *t, size_t size)
 	memset(t->block + t->used, 0, t->cap + SLACK - t->used);
 }
 
-int suffix_table_add(struct suffix_table *t, const uint8_t *name, size_t len, uint32_t value)
+void suffix_table_reserve(struct suffix_table *t, size_t names, size_t octets)
 {
-	unsigned labels;
-	uint64_t h = hash_name(name, &labels);
-	uint32_t slot = find_exact(t, name, len, h, labels);
-	size_t size = VALUE_LEN + len;
+	octets += names * VALUE_LEN;
+	if (names == 0 || t->used - t->dead + octets > UINT32_MAX / 2)
+		return;
+	rebuild(t, names, octets + DNS_NAME_MAX);
+	reserve(t, octets);
+}
 
-	assert(value < SUFFIX_NONE);
-	if (slot != UINT32_MAX) {
-		memcpy(t->block + (t->index[slot] & t->place), &value, VALUE_LEN);
-		return 0;
-	}
+/* A name that is not there. */
+static int append(struct suffix_table *t, const struct suffix_match *name, uint64_t h,
+		  unsigned labels)
+{
+	size_t size = VALUE_LEN + name->len;
+
+	assert(name->value < SUFFIX_NONE);
 	if (t->used - t->dead + size > UINT32_MAX)
 		return -ENOSPC;
 	if (must_rebuild(t))
-		rebuild(t);
+		rebuild(t, 1, DNS_NAME_MAX);
 	reserve(t, size);
-	memcpy(t->block + t->used, &value, VALUE_LEN);
-	memcpy(t->block + t->used + VALUE_LEN, name, len);
+	memcpy(t->block + t->used, &name->value, VALUE_LEN);
+	memcpy(t->block + t->used + VALUE_LEN, name->name, name->len);
 	note_depth(t, labels);
 	index_put(t, (uint32_t)t->used, h);
 	t->used += size;
 	t->len++;
 	return 0;
+}
+
+int suffix_table_add(struct suffix_table *t, const uint8_t *name, size_t len, uint32_t value)
+{
+	unsigned labels;
+	uint64_t h = hash_name(name, &labels);
+	uint32_t slot = find_exact(t, name, len, h, labels);
+
+	if (slot == UINT32_MAX)
+		return append(t, &(struct suffix_match){name, len, value}, h, labels);
+	assert(value < SUFFIX_NONE);
+	memcpy(t->block + (t->index[slot] & t->place), &value, VALUE_LEN);
+	return 0;
+}
+
+uint32_t suffix_table_join(struct suffix_table *t, const uint8_t *name, size_t len, uint32_t value)
+{
+	unsigned labels;
+	uint64_t h = hash_name(name, &labels);
+	uint32_t slot = find_exact(t, name, len, h, labels);
+
+	if (slot != UINT32_MAX)
+		return value_at(t, t->index[slot] & t->place);
+	return append(t, &(struct suffix_match){name, len, value}, h, labels) == 0 ? value
+										   : SUFFIX_NONE;
 }
 
 /* Whether a run from home to slot has hole on its way: then its end may move there. */
@@ -393,7 +422,7 @@ bool suffix_table_remove(struct suffix_table *t, const uint8_t *name, size_t len
 	t->len--;
 	t->dead += VALUE_LEN + len;
 	if (t->dead > t->used / 4 + 256) /* seldom enough to cost nothing a removal */
-		rebuild(t);
+		rebuild(t, 1, DNS_NAME_MAX);
 	return true;
 }
 

@@ -40,6 +40,15 @@ struct suffix_table *suffix_table_clone(const struct suffix_table *t);
  */
 int suffix_table_add(struct suffix_table *t, const uint8_t *name, size_t len, uint32_t value);
 
+/*
+ * The value of exactly that name, which is added with value when it was not there. SUFFIX_NONE
+ * where suffix_table_add says -ENOSPC. Control thread; not while readers see the table.
+ */
+uint32_t suffix_table_join(struct suffix_table *t, const uint8_t *name, size_t len, uint32_t value);
+
+/* So many names of so many octets together will come: they are added faster. A guess does. */
+void suffix_table_reserve(struct suffix_table *t, size_t names, size_t octets);
+
 /* True when exactly that name was there. Control thread; not while readers see the table. */
 bool suffix_table_remove(struct suffix_table *t, const uint8_t *name, size_t len);
 

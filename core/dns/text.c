@@ -1,6 +1,6 @@
 /*
- * The text forms of names, types and response codes. Control thread's work, not written for speed, but
- * for name_text_bare.
+ * The text forms of names, types and response codes. Control thread's work, not written for speed,
+ * but for name_text_bare.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,8 @@ static inline uint64_t equal8(uint64_t v, uint8_t c)
 	return ~(((v & low7) + low7) | v) & ~low7;
 }
 
-/* Whether it is no printing ASCII character: 0x7f and what lies above it, or a space and what lies below. */
+/* Whether it is no printing ASCII character: 0x7f and what lies above it, or a space and what lies
+ * below. */
 static inline uint64_t unprintable8(uint64_t v)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
