@@ -86,7 +86,7 @@ static const struct arg_spec available_args[] = {
 
 static const struct arg_spec outstanding_args[] = {
 	{"poolname", ARG_TEXT, 0, 0, 0, NULL},
-	{"limit", ARG_INT, 0, 0, INT64_MAX, NULL},
+	{"limit", ARG_INT, 0, 0, (double)INT64_MAX, NULL},
 	{NULL, ARG_END, 0, 0, 0, NULL},
 };
 

@@ -34,10 +34,12 @@ struct subject {
 	struct query q;
 	struct addr listener;
 	uint8_t packet[2048], answer[2048];
-	struct rule_scratch scratch;
 	struct worker_stats stats;
 	struct rule_run run;
 };
+
+/* As a worker has it: one for all queries. */
+static struct rule_scratch subject_scratch;
 
 static inline struct addr addr_of(const char *text)
 {
@@ -90,7 +92,7 @@ static inline struct rule_run *subject_of(struct subject *to, const struct sampl
 		.cap = sizeof(to->answer),
 		.is_response = s->is_answer,
 		.now_us = 1000000,
-		.scratch = &to->scratch,
+		.scratch = &subject_scratch,
 		.stats = &to->stats,
 		.listener = &to->listener,
 	};
@@ -246,6 +248,39 @@ static inline bool keys_allow(const struct selector *s, struct rule_run *run, bo
 		allowed = key_is_met(&keys->keys[i], run);
 	free(keys);
 	return allowed;
+}
+
+/* Lent arguments, and a selector that has to be. */
+#define NO_ARGS               \
+	(const char *const[]) \
+	{                     \
+		NULL          \
+	}
+#define ARGS(...)                 \
+	(const char *const[])     \
+	{                         \
+		__VA_ARGS__, NULL \
+	}
+
+static inline struct selector *must(const char *rule, const char *const *args)
+{
+	struct err err = {""};
+	struct selector *s = selector_of(rule, args, &err);
+
+	if (s == NULL) {
+		fprintf(stderr, "%s: %s\n", rule, err.text);
+		abort();
+	}
+	return s;
+}
+
+/* SIZE_MAX: it can't say. */
+static inline size_t n_keys(const struct selector *s, bool negated)
+{
+	static struct key_list keys;
+
+	keys.n = 0;
+	return selector_keys(s, negated, &keys) ? keys.n : SIZE_MAX;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* Selectors on what changes between queries (rates, pools, tags, timed sets), the selectors that
- * texts stand for, large sets, and keys under random queries. */
+ * texts stand for, and large sets. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,28 +12,7 @@
 #include "test/pool_fixture.h"
 #include "test/selector_fixture.h"
 
-#define NO_ARGS               \
-	(const char *const[]) \
-	{                     \
-		NULL          \
-	}
-#define ARGS(...)                 \
-	(const char *const[])     \
-	{                         \
-		__VA_ARGS__, NULL \
-	}
-
 static const struct sample plain;
-
-static struct selector *must(const char *rule, const char *const *args)
-{
-	struct err err = {""};
-	struct selector *s = selector_of(rule, args, &err);
-
-	if (s == NULL)
-		fail_msg("%s: %s", rule, err.text);
-	return s;
-}
 
 static void assert_text(const struct selector *s, const char *want)
 {
@@ -473,14 +452,6 @@ static struct netmask_table *many_netmasks(unsigned n)
 	return t;
 }
 
-static size_t n_keys(const struct selector *s)
-{
-	static struct key_list keys;
-
-	keys.n = 0;
-	return selector_keys(s, false, &keys) ? keys.n : SIZE_MAX;
-}
-
 static void a_large_set_is_looked_up_in_itself(void **state)
 {
 	static const struct {
@@ -498,8 +469,8 @@ static void a_large_set_is_looked_up_in_itself(void **state)
 		struct rule_run *run;
 		char name[32], *text;
 
-		assert_int_equal(n_keys(by_name), sizes[i].keys);
-		assert_int_equal(n_keys(by_address), sizes[i].keys);
+		assert_int_equal(n_keys(by_name, false), sizes[i].keys);
+		assert_int_equal(n_keys(by_address, false), sizes[i].keys);
 		snprintf(name, sizeof(name), "www.N%u.example.", n - 1);
 		run = subject_of(&subject, &(struct sample){.name = name});
 		assert_true(selector_match(by_name, run));
@@ -525,132 +496,10 @@ static void what_is_taken_out_of_a_group_is_no_key(void **state)
 	struct selector *s = must("NetmaskGroupRule", ARGS("10.0.0.0/8|!10.1.0.0/16|!10.2.0.0/16"));
 	struct selector *none = must("NetmaskGroupRule", ARGS("!10.1.0.0/16"));
 
-	assert_int_equal(n_keys(s), 1);
-	assert_int_equal(n_keys(none), 0); /* it never matches */
+	assert_int_equal(n_keys(s, false), 1);
+	assert_int_equal(n_keys(none, false), 0); /* it never matches */
 	selector_unref(none);
 	selector_unref(s);
-}
-
-/* Those that have keys, for queries made of few parts, so that all of them are met now and then. */
-static const struct {
-	const char *rule;
-	const char *args[4];
-} keyed[] = {
-	{"QNameRule", {"a.b."}},
-	{"QNameRule", {"."}},
-	{"QNameSuffixRule", {"b."}},
-	{"QNameSuffixRule", {"a.b.|A."}},
-	{"QNameSuffixRule", {"."}},
-	{"QNameSetRule", {"a.|b.a.|."}},
-	{"QNameLabelsCountRule", {"1", "2"}},
-	{"QNameLabelsCountRule", {"0", "127"}},
-	{"QNameLabelsCountRule", {"3", "1"}},
-	{"QNameWireLengthRule", {"2", "5"}},
-	{"QNameWireLengthRule", {"0", "255"}},
-	{"RegexRule", {"^a\\.b$"}},
-	{"RegexRule", {"^$"}},
-	{"QTypeRule", {"A"}},
-	{"QTypeRule", {"0"}},
-	{"QClassRule", {"1"}},
-	{"QClassRule", {"0"}},
-	{"OpcodeRule", {"0"}},
-	{"OpcodeRule", {"4"}},
-	{"RCodeRule", {"0"}},
-	{"RCodeRule", {"3"}},
-	{"ERCodeRule", {"3"}},
-	{"RDRule", {NULL}},
-	{"NetmaskGroupRule", {"192.0.2.0/24|!192.0.2.1|2001:db8::/32"}},
-	{"NetmaskGroupRule", {"::1|192.0.2.53", "false"}},
-	{"DSTPortRule", {"53"}},
-	{"TCPRule", {"true"}},
-	{"TCPRule", {"false"}},
-	{"IncomingProtocolRule", {"DoTCP"}},
-	{"IncomingProtocolRule", {"DoQ"}},
-};
-
-static struct sample random_sample(void)
-{
-	static const char *const sample_names[] = {".",    "a.",     "B.", "a.b.",
-						   "b.A.", "A.a.B.", "ab."};
-	static const char *const clients[] = {"192.0.2.1", "192.0.2.2", "::ffff:192.0.2.2",
-					      "2001:db8::1", "198.51.100.1"};
-	static const char *const asked[] = {"192.0.2.53", "[::1]:5353"};
-	static const uint16_t types[] = {TYPE_A, TYPE_AAAA}, classes[] = {CLASS_IN, 3};
-	static const uint16_t flags[] = {0, DNS_RD, 3, 4 << DNS_OPCODE_SHIFT, DNS_RD | 5};
-	struct sample s = {
-		.name = sample_names[rand_below(ARRAY_LEN(sample_names))],
-		.client = clients[rand_below(ARRAY_LEN(clients))],
-		.asked = asked[rand_below(ARRAY_LEN(asked))],
-		.qtype = types[rand_below(ARRAY_LEN(types))],
-		.qclass = classes[rand_below(ARRAY_LEN(classes))],
-		.flags = flags[rand_below(ARRAY_LEN(flags))],
-		.proto = (enum proto)rand_below(PROTO_COUNT),
-		.is_answer = rand_below(2),
-		.no_question = rand_below(4) == 0,
-		.more = (const uint8_t *)OPT_EMPTY,
-	};
-
-	s.no_question = s.no_question && s.is_answer;
-	s.empty = s.is_answer && rand_below(8) == 0;
-	s.ar = rand_below(2);
-	s.more_len = s.ar * (sizeof(OPT_EMPTY) - 1);
-	return s;
-}
-
-static void keys_are_met_wherever_they_must_be(void **state)
-{
-	for (size_t i = 0; i < ARRAY_LEN(keyed); i++) {
-		struct selector *s = must(keyed[i].rule, keyed[i].args);
-
-		if (n_keys(s) == SIZE_MAX)
-			fail_msg("%s %s has no keys", keyed[i].rule, keyed[i].args[0]);
-		for (unsigned k = 0; k < 3000; k++) {
-			struct sample sample = random_sample();
-			struct subject subject;
-			struct rule_run *run = subject_of(&subject, &sample);
-			bool matched = selector_match(s, run);
-
-			if (!keys_allow(s, run, matched))
-				fail_msg(
-					"%s %s: %s of %s from %s, answer %d, empty %d: %d without a key",
-					keyed[i].rule, keyed[i].args[0],
-					sample.qtype == TYPE_A ? "A" : "AAAA", sample.name,
-					sample.client, sample.is_answer, sample.empty, matched);
-		}
-		selector_unref(s);
-	}
-}
-
-/* Keys that say nothing would pass the test above. */
-static void numbers_have_keys_for_the_opposite_too(void **state)
-{
-	static const char *const both[] = {"QNameLabelsCountRule", "QNameWireLengthRule"};
-	static const struct {
-		const char *rule, *arg;
-	} single[] = {
-		{"QTypeRule", "A"},  {"QClassRule", "1"},
-		{"OpcodeRule", "4"}, {"RCodeRule", "3"},
-		{"RDRule", NULL},    {"DSTPortRule", "53"},
-		{"TCPRule", "true"}, {"IncomingProtocolRule", "DoT"},
-	};
-	static struct key_list keys;
-
-	for (size_t i = 0; i < ARRAY_LEN(single); i++) {
-		struct selector *s = must(single[i].rule, ARGS(single[i].arg));
-
-		keys.n = 0;
-		assert_true(selector_keys(s, true, &keys));
-		assert_int_equal(keys.n, 1);
-		selector_unref(s);
-	}
-	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
-		struct selector *s = must(both[i], ARGS("2", "4"));
-
-		keys.n = 0;
-		assert_true(selector_keys(s, true, &keys));
-		assert_int_equal(keys.n, 4); /* 2 to 4, and 0 for no question */
-		selector_unref(s);
-	}
 }
 
 int main(void)
@@ -669,8 +518,6 @@ int main(void)
 		cmocka_unit_test(a_set_is_as_it_was_when_the_rule_was_made),
 		cmocka_unit_test(a_large_set_is_looked_up_in_itself),
 		cmocka_unit_test(what_is_taken_out_of_a_group_is_no_key),
-		cmocka_unit_test(keys_are_met_wherever_they_must_be),
-		cmocka_unit_test(numbers_have_keys_for_the_opposite_too),
 	};
 
 	if (rand_init() < 0)

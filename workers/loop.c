@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/rand.h"
+#include "core/regex.h"
 #include "core/rcu.h"
 #include "core/tls/tls.h"
 #include "workers/loop.h"
@@ -147,6 +148,7 @@ void *worker_main(void *worker)
 	pthread_setname_np(pthread_self(), name);
 	log_queue_attach(w->log);
 	rcu_join();
+	regex_thread_init(); /* not on the first packet that meets an expression */
 	w->policy.round_robin = rand_u32();
 	w->received = BATCH_MAX; /* the first turn does not wait: checks begin with it */
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed))

@@ -36,8 +36,8 @@ class Peer(Process):
         self.stop()
 
 
-def nsd(test):
-    """Authoritative for example."""
+def nsd(test, transfers=False, hosts=0):
+    """Authoritative for example., with some hosts more; transfers it only when told to."""
     port = free_port()
     big = " ".join('"%s"' % (c * 200) for c in "abcdefghijklmnop")
     conf = f"""server:
@@ -55,9 +55,11 @@ remote-control:
 zone:
   name: example
   zonefile: example.zone
+  {"provide-xfr: 127.0.0.1 NOKEY" if transfers else ""}
 """
+    zone = ZONE.format(big=big) + "".join(f"host{i}.example. 60 IN TXT {'x' * 200}\n" for i in range(hosts))
     return Peer(test, "nsd", ["/usr/sbin/nsd", "-d", "-c", "$DIR/nsd.conf"],
-                {"nsd.conf": conf, "example.zone": ZONE.format(big=big)}, port)
+                {"nsd.conf": conf, "example.zone": zone}, port)
 
 
 def unbound(test, certificate=None):
