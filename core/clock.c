@@ -21,14 +21,19 @@ uint64_t clock_mono_us(void)
 	return us != 0 ? us : 1; /* 0 stands for "never" in many structs */
 }
 
-int64_t clock_real_ms(void)
+int64_t clock_real_us(void)
 {
 	struct timespec ts;
 
 	if (unlikely(atomic_load_explicit(&fake, memory_order_relaxed)))
-		return atomic_load(&fake_real_us) / 1000;
+		return atomic_load(&fake_real_us);
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
+}
+
+int64_t clock_real_ms(void)
+{
+	return clock_real_us() / 1000;
 }
 
 int64_t clock_real_s(void)

@@ -7,9 +7,10 @@
 /* Monotonic microseconds since an arbitrary start; never 0. Any thread; workers read it once a batch. */
 uint64_t clock_mono_us(void);
 
-/* Seconds and milliseconds since 1970, UTC. Any thread. */
+/* Seconds, milliseconds and microseconds since 1970, UTC. Any thread. */
 int64_t clock_real_s(void);
 int64_t clock_real_ms(void);
+int64_t clock_real_us(void);
 
 /* From now on both clocks stand still at these values, and move only by clock_fake_advance. Tests only. */
 void clock_fake(uint64_t mono_us, int64_t real_s);

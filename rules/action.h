@@ -24,6 +24,10 @@ struct action_type {
 	/* When nobody has it any more; may be NULL. Control thread. */
 	void (*fini)(void *state);
 
+	/* A rule with it is in force, after a transaction that did not fail: opens files. May be
+	 * called again; NULL: there is nothing to open. Control thread. */
+	void (*begin)(void *state);
+
 	/* Any worker; what it writes of its state is its own affair to argue. */
 	enum verdict (*run)(void *state, struct rule_run *run);
 

@@ -25,6 +25,14 @@ static void fini(void *state)
 	action_unref(in->action);
 }
 
+static void begin(void *state)
+{
+	const struct inner *in = state;
+
+	if (in->action->type->begin != NULL)
+		in->action->type->begin(in->action->state);
+}
+
 /* A drop is lost, and only counted by the action itself. */
 static enum verdict run_inner(void *state, struct rule_run *run)
 {
@@ -73,6 +81,7 @@ const struct action_type continue_actions[] = {
 	 .state_size = sizeof(struct inner),
 	 .init = init,
 	 .fini = fini,
+	 .begin = begin,
 	 .run = run_inner,
 	 .text = text,
 	 .stats = stats,

@@ -28,6 +28,8 @@ const struct action_type *const action_families[] = {
 	answer_actions,
 	spoof_actions,
 	tee_actions,
+	log_actions,
+	mac_actions,
 	continue_actions,
 	NULL,
 };

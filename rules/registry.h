@@ -28,6 +28,8 @@ extern const struct action_type record_actions[];
 extern const struct action_type answer_actions[];
 extern const struct action_type spoof_actions[];
 extern const struct action_type tee_actions[];
+extern const struct action_type log_actions[];
+extern const struct action_type mac_actions[];
 extern const struct action_type continue_actions[];
 
 /* Made from a set that changes (rules/timed_set.h), not by a function of its name. */

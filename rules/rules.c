@@ -65,6 +65,12 @@ static void warn_of_pool(const struct rule *r, const struct pools *pools)
 	free(text);
 }
 
+static void begin(struct action *a)
+{
+	if (a->type->begin != NULL)
+		a->type->begin(a->state);
+}
+
 /* Rules are told about once, when they have come. */
 static void committed(const struct part *before, const struct part *next, const struct tables *t)
 {
@@ -79,6 +85,7 @@ static void committed(const struct part *before, const struct part *next, const 
 			if (c->rules[k]->creation_order < told)
 				continue;
 			warn_of_pool(c->rules[k], t->pools);
+			begin(c->rules[k]->action);
 			if (c->rules[k]->creation_order >= newest)
 				newest = c->rules[k]->creation_order + 1;
 		}

@@ -60,7 +60,7 @@ struct rule_run {
 	const struct tables *t;
 	struct worker_stats *stats;
 	struct extra_pool *extras;
-	struct log_sink *log;
+	struct log_sink *log; /* the worker's, see rules/log_sink.h */
 	const struct addr *listener; /* the address of the socket that the query came in by */
 	struct rule_scratch *scratch;
 	const struct rule_services *services;

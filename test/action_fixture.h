@@ -102,7 +102,7 @@ static inline size_t answer_of(const struct message *m, uint8_t *out)
 		p.len = DNS_HEADER_LEN;
 		put_u16(p.msg + 4, 0);
 	}
-	packet_add(&p, m->an, m->ns, m->ar, m->more, m->more_len);
+	packet_add(&p, m->an, m->ns, m->ar, m->more != NULL ? m->more : p.msg, m->more_len);
 	memcpy(out, p.msg, p.len - m->cut);
 	return p.len - m->cut;
 }

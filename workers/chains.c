@@ -18,6 +18,7 @@ static void run_begin(struct rule_run *run, struct worker *w, struct query *q)
 		.t = w->t,
 		.stats = &w->stats,
 		.extras = w->extras,
+		.log = w->sink,
 		.listener = &q->frontend->addr,
 		.scratch = w->scratch,
 		.services = &services,

@@ -13,6 +13,7 @@
 #include "core/tls/tls.h"
 #include "workers/loop.h"
 #include "workers/reconcile.h"
+#include "rules/log_sink.h"
 #include "rules/run.h"
 #include "workers/slab.h"
 #include "workers/udp.h"
@@ -190,7 +191,8 @@ struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 	w->queries = slab_new();
 	w->udp = udp_io_new();
 	w->extras = extra_pool_new(IN_FLIGHT_MAX / 4);
-	if (w->queries == NULL || w->udp == NULL || w->extras == NULL) {
+	w->sink = log_sink_new(workers_wake_control);
+	if (w->queries == NULL || w->udp == NULL || w->extras == NULL || w->sink == NULL) {
 		rc = -ENOMEM;
 		mailbox_fini(&w->inbox);
 		goto fail;
@@ -207,6 +209,7 @@ fail:
 	slab_free(w->queries);
 	udp_io_free(w->udp);
 	extra_pool_free(w->extras);
+	log_sink_free(w->sink);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	free(w->turn);
@@ -227,6 +230,7 @@ void worker_free(struct worker *w)
 	slab_free(w->queries);
 	udp_io_free(w->udp);
 	extra_pool_free(w->extras);
+	log_sink_free(w->sink);
 	close(w->epoll_fd);
 	rule_scratch_free(w->scratch);
 	free(w->keys);

@@ -60,6 +60,7 @@ struct worker {
 	unsigned held;                 /* answers that wait for their delay */
 	struct extra_pool *extras;     /* tags and the like, see core/query_extra.h */
 	struct rule_scratch *scratch;
+	struct log_sink *sink;         /* queries and answers for log files */
 	struct tee_socket *tees;       /* to servers that get copies of queries, see workers/tee.c */
 	struct traffic_ring *ring;
 	struct log_queue *log;
@@ -93,6 +94,9 @@ void worker_free_later(struct worker *w, void *mem);
 
 /* A mail to the control thread, where run()'s owner is the const struct workers_hooks *. Any worker. Takes mail. */
 void worker_tell_control(struct mail *mail);
+
+/* The control thread calls workers_drain soon. Any worker. */
+void workers_wake_control(void);
 
 /*
  * workers/query_slab.c: a query with packet room of at least len octets plus QUERY_HEADROOM (cap says

@@ -12,6 +12,8 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "rules/log_sink.h"
+#include "rules/neighbours.h"
 #include "rules/tee.h"
 #include "workers/loop.h"
 #include "workers/tee.h"
@@ -28,6 +30,11 @@ static struct {
 void worker_tell_control(struct mail *mail)
 {
 	mailbox_post(&workers.inbox, mail);
+}
+
+void workers_wake_control(void)
+{
+	eventfd_write(workers.inbox.wake_fd, 1);
 }
 
 struct mailbox *workers_inbox(unsigned worker)
@@ -186,6 +193,7 @@ void workers_drain(void)
 	mailbox_drain(&workers.inbox, (void *)workers.hooks);
 	for (unsigned i = 0; i < workers.n; i++)
 		drain_log(workers.list[i]);
+	log_sinks_drain();
 }
 
 struct status_mail {
@@ -257,8 +265,10 @@ void workers_tick(void)
 			tick_server(p->rows[i].server, (double)(now_us - workers.ticked_us) / 1e6);
 	workers.ticked_us = now_us;
 	let_go_of_tees();
+	neighbours_read();
 	for (unsigned i = 0; i < workers.n; i++)
 		drain_log(workers.list[i]);
+	log_sinks_drain();
 }
 
 unsigned workers_count(void)

@@ -4,6 +4,7 @@
 
 #include "console/lua/state.h"
 #include "console/lua/registry.h"
+#include "console/lua/rules.h"
 
 void lua_host_visit_rows(void (*visit)(void *ctx, const struct lua_row_view *row), void *ctx)
 {
@@ -30,12 +31,13 @@ static const char *const kinds[] = {
 	[OPTION_NUMBER] = "number",  [OPTION_STRING] = "string",
 	[OPTION_TABLE] = "table",    [OPTION_FUNCTION] = "function",
 	[OPTION_STRING_OR_TABLE] = "string or table",
+	[OPTION_OTHER] = "value",
 };
 
-void lua_host_visit_options(const char *function,
-			    void (*visit)(void *ctx, const struct lua_option_view *option), void *ctx)
+static void visit_lists(const struct lua_option_list *list, const char *function,
+			void (*visit)(void *ctx, const struct lua_option_view *option), void *ctx)
 {
-	for (const struct lua_option_list *list = lua_option_lists; list->function; list++) {
+	for (; list->function; list++) {
 		if (strcmp(list->function, function) != 0)
 			continue;
 		for (const struct lua_option *o = list->rows; o->name; o++) {
@@ -44,6 +46,13 @@ void lua_host_visit_options(const char *function,
 			visit(ctx, &view);
 		}
 	}
+}
+
+void lua_host_visit_options(const char *function,
+			    void (*visit)(void *ctx, const struct lua_option_view *option), void *ctx)
+{
+	visit_lists(lua_option_lists, function, visit, ctx);
+	visit_lists(lua_rule_option_lists, function, visit, ctx);
 }
 
 struct word_visit {

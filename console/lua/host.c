@@ -7,6 +7,7 @@
 
 #include "console/config.h"
 #include "console/lua/metrics.h"
+#include "console/lua/rules.h"
 #include "workers/workers.h"
 #include "core/mem.h"
 
@@ -287,6 +288,8 @@ int lua_host_file(const char *path, struct txn *txn, struct err *err)
 		lua_pop(L, 1);
 	} else {
 		rc = lua_host_call(L, 0, 0, err);
+		if (rc == 0)
+			rc = lua_check_former_globals(L, err);
 	}
 	host.txn = NULL;
 	end_deferred(false); /* at start-up nothing waits for a commit: see server_methods.c */

@@ -10,15 +10,20 @@ struct group_box {
 	struct netmask_table *table; /* owned; values as in the ACL */
 };
 
+struct netmask_table *lua_push_netmask_group(lua_State *L)
+{
+	struct group_box *box = lua_object_new(L, &lua_netmask_group, sizeof(*box));
+
+	box->table = netmask_table_new();
+	return box->table;
+}
+
 static int new_group(lua_State *L)
 {
-	struct group_box *box;
-
 	if (lua_gettop(L) > 0)
 		return lua_fail(L, "takes no argument, got %s: write newNMG() and then addMask()",
 				lua_value_text(L, 1));
-	box = lua_object_new(L, &lua_netmask_group, sizeof(*box));
-	box->table = netmask_table_new();
+	lua_push_netmask_group(L);
 	return 1;
 }
 
@@ -67,8 +72,7 @@ static void replace(struct group_box *box, struct netmask_table *next)
 	box->table = next;
 }
 
-/* Adds what is at index i, which is no table. Raises nothing. */
-static bool add_one(lua_State *L, int i, struct netmask_table *t, struct err *err)
+bool lua_add_netmask(lua_State *L, int i, struct netmask_table *t, struct err *err)
 {
 	struct netmask nm;
 
@@ -89,7 +93,7 @@ static bool add_entries(lua_State *L, struct netmask_table *t, struct err *err)
 	bool good = true;
 
 	for (lua_pushnil(L); good && lua_next(L, 2); lua_pop(L, 1)) {
-		good = add_one(L, lua_type(L, -2) == LUA_TNUMBER ? -1 : -2, t, err);
+		good = lua_add_netmask(L, lua_type(L, -2) == LUA_TNUMBER ? -1 : -2, t, err);
 		if (!good)
 			err_prefix(err, "entry %s", lua_value_text(L, -2));
 	}
@@ -131,7 +135,7 @@ static int add_mask(lua_State *L)
 
 	if (lua_istable(L, 2))
 		add_table(L, box);
-	else if (!add_one(L, 2, box->table, &err))
+	else if (!lua_add_netmask(L, 2, box->table, &err))
 		return lua_host_raise(L, &err);
 	return 0;
 }

@@ -80,6 +80,8 @@ static void check_value(lua_State *L, const struct lua_option *row)
 		if (!lua_isstring(L, -1) && !lua_istable(L, -1))
 			wrong(L, row, "a string or a table of strings");
 		break;
+	case OPTION_OTHER:
+		break;
 	}
 }
 

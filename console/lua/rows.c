@@ -1,4 +1,5 @@
 /* From rows to Lua: functions, objects, arguments. */
+#include "console/lua/rules.h"
 #include "console/lua/state.h"
 
 #include <math.h>
@@ -121,6 +122,8 @@ static void register_object(lua_State *L, const struct lua_object *o)
 
 void lua_rows_register(lua_State *L)
 {
+	lua_rule_rows_make();
+	lua_former_rows_make();
 	for (const struct lua_object *const *o = lua_objects; *o; o++)
 		register_object(L, *o);
 	for (const struct lua_file *file = lua_files; file->name; file++) {

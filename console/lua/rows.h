@@ -49,7 +49,8 @@ enum lua_option_kind {
 	OPTION_STRING,
 	OPTION_TABLE,
 	OPTION_FUNCTION,
-	OPTION_STRING_OR_TABLE
+	OPTION_STRING_OR_TABLE,
+	OPTION_OTHER /* whoever reads it checks it */
 };
 
 struct lua_option {
@@ -139,6 +140,20 @@ struct suffix_table *lua_test_suffixes(lua_State *L, int i);
 struct suffix_table *lua_test_name_set(lua_State *L, int i);
 struct netmask_table *lua_test_netmask_group(lua_State *L, int i);
 
+/* Push new, empty ones; what they give is lent by the object. */
+struct suffix_table *lua_push_suffixes(lua_State *L);
+struct netmask_table *lua_push_netmask_group(lua_State *L);
+
+/*
+ * Adds the netmask at an index, which may be a text with '!' in front, to a group's table; false
+ * with err set when it is none. Raises nothing.
+ */
+bool lua_add_netmask(lua_State *L, int i, struct netmask_table *t, struct err *err);
+
+/* What SVCRecordParameters at an index say; NULL when it is none. Lent. */
+struct svc;
+const struct svc *lua_test_svc(lua_State *L, int i);
+
 /* Whether the argument was left out or is nil. */
 static inline bool lua_arg_missing(lua_State *L, int i)
 {
@@ -201,7 +216,8 @@ extern const struct lua_option_list lua_option_lists[];
 /* The objects, each in its file. */
 extern const struct lua_object lua_server, lua_pool, lua_policy, lua_cache, lua_client_state,
 	lua_address, lua_name, lua_suffixes, lua_name_set, lua_header, lua_netmask,
-	lua_netmask_group, lua_limiter;
+	lua_netmask_group, lua_limiter, lua_selector, lua_query_action, lua_response_action,
+	lua_query_rule, lua_response_rule, lua_svc, lua_timed_set;
 
 /* Pushes objects. The server and the cache get a reference of their own. */
 void lua_push_server(lua_State *L, struct server *s);

@@ -32,11 +32,17 @@ struct suffix_table *lua_test_suffixes(lua_State *L, int i)
 	return lua_object_test(L, i, &lua_suffixes) ? check(L, i) : NULL;
 }
 
-static int new_suffixes(lua_State *L)
+struct suffix_table *lua_push_suffixes(lua_State *L)
 {
 	struct suffix_box *box = lua_object_new(L, &lua_suffixes, sizeof(*box));
 
 	box->table = suffix_table_new();
+	return box->table;
+}
+
+static int new_suffixes(lua_State *L)
+{
+	lua_push_suffixes(L);
 	return 1;
 }
 
