@@ -1,4 +1,4 @@
-/* See edit.h. OPT is nearly always the last record, so that most edits move and mend nothing. */
+/* See edit.h. */
 #include "core/dns/edit.h"
 
 #include "core/dns/rdata.h"
@@ -81,11 +81,19 @@ static size_t splice(uint8_t *msg, size_t len, size_t cap, size_t new_len, unsig
 	return new_end;
 }
 
+/* OPT is nearly always the last record, so that most edits move and mend nothing. */
+static size_t splice_last(size_t cap, size_t from, size_t new_len)
+{
+	return from + new_len <= cap ? from + new_len : 0;
+}
+
 size_t msg_splice_len(uint8_t *msg, size_t len, size_t cap, size_t from, size_t old_len,
 		      size_t new_len, unsigned n_after)
 {
 	struct shift s = {.from = from, .to = from + old_len, .by = (long)new_len - (long)old_len};
 
+	if (n_after == 0)
+		return splice_last(cap, from, new_len);
 	return splice(msg, len, cap, new_len, n_after, &s);
 }
 
@@ -94,6 +102,8 @@ size_t msg_splice(uint8_t *msg, size_t len, size_t cap, size_t from, size_t old_
 {
 	struct shift s = {.from = from, .to = from + old_len, .by = (long)new_len - (long)old_len};
 
+	if (n_after == 0)
+		return splice_last(cap, from, new_len);
 	if (splice(msg, len, cap, new_len, n_after, &s) == 0)
 		return 0;
 	s.apply = true;

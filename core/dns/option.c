@@ -77,9 +77,12 @@ struct place {
 	unsigned n_after; /* records that follow it */
 	size_t end;       /* of the last record */
 	bool is_signed;
+	long had; /* octets of the options with the code in question; -1 when an option is cut short
+		   */
 };
 
-static int place_find(const uint8_t *msg, size_t len, const struct question *q, struct place *p)
+static int place_find(const uint8_t *msg, size_t len, const struct question *q, uint16_t code,
+		      struct place *p)
 {
 	struct record_walk w;
 	struct record rec;
@@ -94,6 +97,7 @@ static int place_find(const uint8_t *msg, size_t len, const struct question *q, 
 		p->is_signed |= record_is_signature(&rec);
 	}
 	p->end = (size_t)(w.r.pos - msg);
+	p->had = p->opt.at != 0 ? options_len(msg, &p->opt, code) : 0;
 	return w.r.bad ? -EBADMSG : 0;
 }
 
@@ -138,13 +142,12 @@ static size_t append_opt(uint8_t *msg, const struct place *at, size_t cap, uint1
 static size_t change_options(uint8_t *msg, size_t len, size_t cap, const struct place *p,
 			     uint16_t code, bool drop, struct room *o)
 {
-	long gone = options_len(msg, &p->opt, code);
-	size_t n = o != NULL ? OPTION_FIXED + o->len : 0, had, keep, new_len;
+	size_t had = drop ? (size_t)p->had : 0, n = o != NULL ? OPTION_FIXED + o->len : 0;
+	size_t keep = p->opt.len - had; /* octets of the OPT before the new option */
+	size_t new_len;
 
-	if (gone < 0)
+	if (p->had < 0)
 		return 0;
-	had = drop ? (size_t)gone : 0;
-	keep = p->opt.len - had; /* octets of the OPT before the new option */
 	/* A pointer into the options, or their length, is one into what changes. */
 	if (keep + n - OPT_FIXED > UINT16_MAX ||
 	    msg_splice_len(msg, len, cap, p->opt.at + OPT_FIXED - 2, p->opt.len - (OPT_FIXED - 2u),
@@ -163,23 +166,22 @@ static size_t put(uint8_t *msg, size_t len, size_t cap, const struct question *q
 		  enum option_how how, uint16_t payload, struct room *o, enum option_change *change)
 {
 	struct place p;
-	uint16_t had_len;
 	size_t new_len;
-	bool had;
 
 	*change = OPTION_UNCHANGED;
 	o->data = NULL;
-	if (place_find(msg, len, q, &p) < 0)
+	if (place_find(msg, len, q, o->code, &p) < 0)
 		return 0;
-	had = opt_find(msg, &p.opt, o->code, &had_len) != NULL;
-	if (p.is_signed || (had && how == OPTION_KEEP) || (p.opt.at == 0 && payload == 0))
+	if (p.is_signed || (p.had > 0 && how == OPTION_KEEP) || (p.opt.at == 0 && payload == 0))
 		return p.end;
 	if (p.opt.at == 0)
 		new_len = append_opt(msg, &p, cap, payload, o);
 	else
 		new_len = change_options(msg, len, cap, &p, o->code, how == OPTION_REPLACE, o);
 	if (new_len != 0)
-		*change = p.opt.at == 0 ? OPTION_ADDED_OPT : had ? OPTION_REPLACED : OPTION_ADDED;
+		*change = p.opt.at == 0 ? OPTION_ADDED_OPT
+			  : p.had > 0   ? OPTION_REPLACED
+					: OPTION_ADDED;
 	return new_len;
 }
 
@@ -209,10 +211,8 @@ static size_t remove_opt(uint8_t *msg, size_t len, const struct place *p)
 
 static size_t remove_option(uint8_t *msg, size_t len, const struct place *p, uint16_t code)
 {
-	long had = options_len(msg, &p->opt, code);
-
-	if (had <= 0)
-		return had < 0 ? 0 : len;
+	if (p->had == 0)
+		return len;
 	return change_options(msg, len, len, p, code, true, NULL);
 }
 
@@ -220,7 +220,7 @@ size_t msg_remove_option(uint8_t *msg, size_t len, const struct question *q, uin
 {
 	struct place p;
 
-	if (place_find(msg, len, q, &p) < 0)
+	if (place_find(msg, len, q, code, &p) < 0)
 		return 0;
 	return remove_option(msg, len, &p, code);
 }
@@ -229,7 +229,7 @@ size_t msg_remove_opt(uint8_t *msg, size_t len, const struct question *q)
 {
 	struct place p;
 
-	if (place_find(msg, len, q, &p) < 0)
+	if (place_find(msg, len, q, 0, &p) < 0)
 		return 0;
 	return p.opt.at != 0 ? remove_opt(msg, len, &p) : len;
 }
@@ -268,16 +268,12 @@ size_t msg_pad(uint8_t *msg, size_t len, size_t cap, const struct question *q, s
 	struct room room = {.code = EDNS_PADDING};
 	struct place p;
 	size_t least, target, new_len;
-	long had;
 
-	if (place_find(msg, len, q, &p) < 0)
+	if (place_find(msg, len, q, EDNS_PADDING, &p) < 0 || p.had < 0)
 		return 0;
 	if (p.opt.at == 0 || p.is_signed)
 		return p.end;
-	had = options_len(msg, &p.opt, EDNS_PADDING);
-	if (had < 0)
-		return 0;
-	least = p.end - (size_t)had + OPTION_FIXED;
+	least = p.end - (size_t)p.had + OPTION_FIXED;
 	target = (least + block - 1) / block * block;
 	if (target > cap)
 		target = cap;

@@ -10,8 +10,7 @@
 
 #define EDNS_EDE 15
 
-/* What the payload size of an OPT put into a query says: no more than a client without EDNS takes.
- */
+/* The payload size of an OPT put into a query: no more than a client without EDNS takes. */
 #define PAYLOAD_WITHOUT_EDNS 512
 
 struct option {
