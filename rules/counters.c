@@ -45,8 +45,8 @@ uint32_t counters_take(void)
 	if (all.n_free > 0) {
 		counter = all.free[--all.n_free];
 	} else {
-		if (all.end == COUNTERS_CHUNK * COUNTERS_CHUNKS)
-			return UINT32_MAX;
+		if (all.end > COUNTER_SHARED)
+			return COUNTER_SHARED;
 		if (all.end == all.cap)
 			grow();
 		counter = all.end++;
@@ -57,7 +57,8 @@ uint32_t counters_take(void)
 
 void counters_give(uint32_t counter)
 {
-	all.free[all.n_free++] = counter;
+	if (counter != COUNTER_SHARED)
+		all.free[all.n_free++] = counter;
 }
 
 uint64_t counters_sum(uint32_t counter)

@@ -19,7 +19,10 @@ struct counters_chunk {
 /* By worker. The array belongs to its worker, as do the chunks. */
 extern struct counters_chunk *_Atomic *counters_of[WORKERS_MAX + 1];
 
-/* A counter that nobody has, at zero. Control thread. UINT32_MAX when all are taken. */
+/* Of all that come when the others are taken: they count together. */
+#define COUNTER_SHARED (COUNTERS_CHUNK * COUNTERS_CHUNKS - 1)
+
+/* A counter that nobody has, at zero; COUNTER_SHARED when there is none. Control thread. */
 uint32_t counters_take(void);
 
 /* Nobody counts on it any more. Control thread. */

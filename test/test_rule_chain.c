@@ -165,6 +165,25 @@ static void selector_keeps_its_count_without_a_chain(void **state)
 	chain_unref(c);
 }
 
+static void counters_that_run_out_are_shared(void **state)
+{
+	uint32_t first = counters_take(), last = first, n = 0;
+
+	(void)state;
+	while (last != COUNTER_SHARED) {
+		last = counters_take();
+		n++;
+	}
+	assert_int_equal(counters_take(), COUNTER_SHARED);
+	assert_int_equal(counters_end(), COUNTER_SHARED + 1);
+	counters_give(COUNTER_SHARED);
+	assert_int_equal(counters_take(), COUNTER_SHARED);
+	counters_give(first);
+	assert_int_equal(counters_take(), first);
+	assert_in_range(n, COUNTER_SHARED - 100, COUNTER_SHARED);
+	counters_fini();
+}
+
 static unsigned asked[4][2];
 
 static struct selector *nth(unsigned which, unsigned n, unsigned fails_every)
@@ -402,6 +421,7 @@ int main(void)
 		cmocka_unit_test(counts_survive_edits),
 		cmocka_unit_test(counts_begin_at_zero),
 		cmocka_unit_test(selector_keeps_its_count_without_a_chain),
+		cmocka_unit_test(counters_that_run_out_are_shared),
 		cmocka_unit_test(verdicts_end_a_chain),
 		cmocka_unit_test(selectors_of_selectors_ask_no_more_than_needed),
 		cmocka_unit_test(query_is_dropped_where_a_selector_can_not_say),

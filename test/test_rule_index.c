@@ -583,6 +583,39 @@ static void edits_are_seen_by_later_rules_only(void **state)
 	chain_unref(c);
 }
 
+static enum verdict rename_to_b(void *state, struct rule_run *run)
+{
+	run->q->packet[DNS_HEADER_LEN + 1] = 'b';
+	run_edited(run, run->len);
+	return VERDICT_NEXT;
+}
+
+static const struct action_type rename_type = {
+	.name = "Rename", .run = rename_to_b, .text = no_text};
+
+static void another_name_is_seen_by_later_rules(void **state)
+{
+	struct selector *match_b = selector_new(
+		&regex_selectors[0], &(struct arg){.given = true, .text = "^b", .len = 2}, NULL);
+	struct chain *c = chain_new();
+	static const unsigned counts[] = {0, 1, 0, 1, 0, 1};
+	struct asked a;
+
+	(void)state;
+	fixture_add(c, selector_ref(match_b), fixture_verdict("DropAction"));
+	fixture_add(c, select_below("a.test"), fixture_action(&rename_type));
+	fixture_add(c, select_below("a.test"), fixture_verdict("DropAction"));
+	fixture_add(c, select_name("b.test"), fixture_verdict("NoneAction"));
+	fixture_add(c, NOT(selector_ref(match_b)), fixture_verdict("DropAction"));
+	fixture_add(c, OR(match_b, select_name("a.test")), fixture_verdict("AllowAction"));
+	seal(c);
+	asked_begin(&a, "a.test", TYPE_A);
+	assert_int_equal(chain_run(c, &a.run), VERDICT_STOP);
+	for (unsigned i = 1; i < c->n; i++)
+		assert_int_equal(fixture_count(0, c->rules[i]), counts[i]);
+	chain_unref(c);
+}
+
 static void empty_chain_says_next(void **state)
 {
 	struct chain *c = chain_of(NULL, 0);
@@ -936,7 +969,7 @@ static void check_query(const struct chain *c, uint64_t first_seed, unsigned *ma
 	fail_msg("seed %llu: %s", (unsigned long long)first_seed, what);
 }
 
-#define ROUNDS      8000
+#define ROUNDS      5000
 #define QUERIES     8
 #define GENERATIONS 3
 
@@ -979,6 +1012,7 @@ int main(void)
 		cmocka_unit_test(expressions_are_ruled_out_through_edits),
 		cmocka_unit_test(thousands_of_rules_that_do_not_match_are_no_candidates),
 		cmocka_unit_test(edits_are_seen_by_later_rules_only),
+		cmocka_unit_test(another_name_is_seen_by_later_rules),
 		cmocka_unit_test(empty_chain_says_next),
 		cmocka_unit_test(found_rules_are_those_of_a_plain_walk),
 	};
