@@ -35,8 +35,7 @@ struct regex {
 	pcre2_code *code;
 	struct regex_re2 *re2;
 	struct regex_tree *tree;
-	struct regex_sim
-		*sim; /* decides where PCRE2 gives up, for expressions that might make it */
+	struct regex_sim *sim; /* decides where PCRE2 gives up; not all have one */
 	char *text;
 };
 
@@ -135,7 +134,7 @@ static struct regex *new_posix(const char *text, struct err *err)
 		re = regex_alloc(REGEX_POSIX, text);
 		re->code = code;
 		re->tree = regex_tree_new(REGEX_POSIX, source.text);
-		if (re->tree != NULL && re->tree->tangled)
+		if (re->tree != NULL && re->tree->chooses)
 			re->sim = regex_sim_new(re->tree);
 		look_at(re);
 	}
@@ -202,6 +201,10 @@ static void limit_steps(struct scratch *s, const struct regex *re, size_t len)
 
 	if (!re->one_start)
 		limit /= (uint32_t)len + 1;
+	/* one repetition that is not the first thing takes a step for each octet, whatever the
+	 * length */
+	if (re->sim == NULL && limit < 2 * len)
+		limit = (uint32_t)(2 * len);
 	if (s->limit == limit)
 		return;
 	s->limit = limit;

@@ -28,7 +28,7 @@ struct emitter {
 void nfa_push(struct regex_nfa *nfa, uint32_t number)
 {
 	if (nfa->pool_n == nfa->pool_cap) {
-		nfa->pool_cap = nfa->pool_cap * 2 + 256;
+		nfa->pool_cap *= 2;
 		nfa->pool = mem_realloc(nfa->pool, nfa->pool_cap, sizeof(nfa->pool[0]));
 	}
 	nfa->pool[nfa->pool_n++] = number;
@@ -328,7 +328,8 @@ static void make_follows(struct regex_nfa *nfa)
 void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward,
 	      uint32_t item_steps)
 {
-	*nfa = (struct regex_nfa){0};
+	*nfa = (struct regex_nfa){.pool_cap = n * 16 + 256};
+	nfa->pool = mem_alloc(nfa->pool_cap * sizeof(nfa->pool[0]));
 	store_init(&nfa->store);
 	emit_pieces(nfa, pieces, n, backward, item_steps);
 	make_classes(nfa);

@@ -13,7 +13,7 @@ struct parser {
 	const char *pos;
 	enum regex_kind kind;
 	unsigned depth;
-	unsigned loose; /* repetitions that may take more or fewer */
+	bool chooses;
 	bool inexact;
 	bool lost; /* something the tree has no word for, not even "anything" */
 	struct regex_tree *tree;
@@ -390,7 +390,7 @@ static uint32_t repeated(struct parser *p)
 
 	while (!p->lost && quantifier(p, &min, &max)) {
 		what = repeat(p, what, min, max);
-		p->loose += min != max && max > 1;
+		p->chooses |= min != max;
 		/* lazy or possessive: the same texts, or fewer */
 		p->inexact |= *p->pos == '+';
 		if (*p->pos == '?' || *p->pos == '+')
@@ -421,6 +421,7 @@ static uint32_t alternatives(struct parser *p)
 		uint32_t right;
 
 		p->pos++;
+		p->chooses = true;
 		right = concatenation(p);
 		left = node(p, (struct regex_node){.kind = NODE_ALT, .left = left, .right = right});
 	}
@@ -459,7 +460,7 @@ struct regex_tree *regex_tree_new(enum regex_kind kind, const char *text)
 		list_items(t, end);
 	/* RE2 tells upper from lower case, and a tree does not */
 	t->exact = !p.inexact && kind == REGEX_POSIX;
-	t->tangled = p.loose > 1;
+	t->chooses = p.chooses;
 	t->nodes = mem_realloc(t->nodes, t->nodes_n, sizeof(t->nodes[0]));
 	return t;
 }

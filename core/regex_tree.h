@@ -33,7 +33,7 @@ struct regex_tree {
 	uint32_t *items;           /* nodes whose concatenation the whole is */
 	uint32_t nodes_n, sets_n, items_n;
 	bool exact;   /* stands for no more than the expression matches */
-	bool tangled; /* repeats more than once in ways that backtracking could multiply */
+	bool chooses; /* there is something that backtracking could try anew */
 };
 
 /*
