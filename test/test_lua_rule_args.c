@@ -272,7 +272,10 @@ static void errors_leave_nothing_behind(void **state)
 		"collectgarbage()\n";
 
 	(void)state;
-	check_says("errors", config, "");
+#define FORMER                                                                               \
+	" names or netmasks in the place of a rule is a former form; write QNameSuffixRule() or " \
+	"NetmaskGroupRule()\n"
+	check_says("errors", config, FILE_NAME ":9:" FORMER FILE_NAME ":10:" FORMER);
 }
 
 static void help_knows_what_they_take(void **state)

@@ -143,7 +143,8 @@ static void last_rules_are_moved_to_the_top(void **state)
 		const char *action = infix > 0 ? "DropResponseAction" : "DropAction";
 
 		snprintf(config, sizeof(config),
-			 "add%.*sAction('a', %s()) add%.*sAction('b', %s()) top%s()\n"
+			 "add%.*sAction(QNameSuffixRule('a'), %s()) "
+			 "add%.*sAction(QNameSuffixRule('b'), %s()) top%s()\n"
 			 "print(get%s(0):getSelector():toString())\n",
 			 infix, chain, action, infix, chain, action, chain, chain);
 		snprintf(said, sizeof(said),
@@ -169,6 +170,24 @@ static void places_are_told_once(void **state)
 			      "DelayAction(milliseconds))\n" FILE_NAME
 			      ":2: addPoolRule is a former form; write addAction(rule, "
 			      "PoolAction(pool))\n");
+}
+
+static void what_stands_for_a_rule_is_taken_with_a_warning(void **state)
+{
+	static const char now[] = " names or netmasks in the place of a rule is a former form; write "
+				  "QNameSuffixRule() or NetmaskGroupRule()\n";
+	char said[1024];
+
+	(void)state;
+	snprintf(said, sizeof(said), "%s:1:%s%s:2:%s%s:3:%s", FILE_NAME, now, FILE_NAME, now, FILE_NAME,
+		 now);
+	check_rules("in the place of a rule",
+		    "addAction('a', DropAction()) addAction('a2', DropAction())\n"
+		    "addAction({'192.0.2.0/24', 'a'}, DropAction())\n"
+		    "addAction(NotRule(newDNSName('b')), DropAction())\n",
+		    "qname in a. -> drop\nqname in a2. -> drop\nSrc: 192.0.2.0/24 -> drop\n"
+		    "!(qname in b.) -> drop\n",
+		    said);
 }
 
 static void wrong_former_forms_are_refused(void **state)
@@ -215,6 +234,7 @@ int main(void)
 		cmocka_unit_test(renamed_actions_are_made),
 		cmocka_unit_test(last_rules_are_moved_to_the_top),
 		cmocka_unit_test(places_are_told_once),
+		cmocka_unit_test(what_stands_for_a_rule_is_taken_with_a_warning),
 		cmocka_unit_test(wrong_former_forms_are_refused),
 	};
 

@@ -33,11 +33,23 @@ static bool is_new(const char *place)
 	return true;
 }
 
+/* Pushes where the nearest Lua that called stands: what pcall calls has none of its own. */
+static void push_where(lua_State *L)
+{
+	lua_Debug level;
+
+	luaL_where(L, 1);
+	for (int i = 2; *lua_tostring(L, -1) == '\0' && lua_getstack(L, i, &level); i++) {
+		lua_pop(L, 1);
+		luaL_where(L, i);
+	}
+}
+
 void lua_host_former(lua_State *L, const char *former, const char *now)
 {
 	char place[512];
 
-	luaL_where(L, 1);
+	push_where(L);
 	snprintf(place, sizeof(place), "%s%s", lua_tostring(L, -1), former);
 	lua_pop(L, 1);
 	if (is_new(place))

@@ -157,7 +157,7 @@ static void read_type(struct reader *r, int i, const struct arg_spec *spec, stru
 
 static void read_selector(struct reader *r, int i, const struct arg_spec *spec, struct arg *out)
 {
-	out->selector = lua_arg_selector(r->L, i, r->what);
+	out->selector = lua_arg_rule(r->L, i, r->what);
 	keep(r);
 }
 

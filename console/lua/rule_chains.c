@@ -92,7 +92,7 @@ int lua_rules_add(lua_State *L)
 	struct action *a =
 		lua_arg_action(L, 2, is_response, is_response ? "addAction" : "addResponseAction");
 
-	lua_chain_add(L, id, lua_arg_selector(L, 1, "rule"), a, options);
+	lua_chain_add(L, id, lua_arg_rule(L, 1, "rule"), a, options);
 	return 0;
 }
 
@@ -109,7 +109,7 @@ static int new_rule_action(lua_State *L)
 		lua_fail(L, "action must be a DNSAction or a DNSResponseAction, got %s",
 			 lua_value_text(L, 2));
 	has_id = read_uuid(L, options, &id);
-	s = lua_arg_selector(L, 1, "rule");
+	s = lua_arg_rule(L, 1, "rule");
 	box = lua_object_new(L, a->type->is_response ? &lua_response_rule : &lua_query_rule,
 			     sizeof(*box));
 	*box = make_rule(L, s, a, options, has_id ? &id : NULL);

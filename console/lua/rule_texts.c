@@ -94,6 +94,17 @@ struct selector *lua_arg_selector(lua_State *L, int i, const char *what)
 	return s;
 }
 
+struct selector *lua_arg_rule(lua_State *L, int i, const char *what)
+{
+	bool is_former = lua_test_selector(L, i) == NULL;
+	struct selector *s = lua_arg_selector(L, i, what);
+
+	if (is_former)
+		lua_host_former(L, "names or netmasks in the place of a rule",
+				"QNameSuffixRule() or NetmaskGroupRule()");
+	return s;
+}
+
 static int make_rule(lua_State *L)
 {
 	lua_arg_selector(L, 1, "rule");

@@ -24,6 +24,9 @@ const char *lua_action_word(bool is_response);
  */
 struct selector *lua_arg_selector(lua_State *L, int i, const char *what);
 
+/* The same where a rule is meant to stand: what stands for one is a former form, and warned about. */
+struct selector *lua_arg_rule(lua_State *L, int i, const char *what);
+
 /* The action at an index, which must be of this kind; function is what to call for the other one.
  */
 struct action *lua_arg_action(lua_State *L, int i, bool is_response, const char *other);
