@@ -13,6 +13,10 @@
 #define RATE_BITS 8
 #define TIME_MASK (UINT64_MAX >> RATE_BITS)
 
+/* A thread that slept since it read the clock is behind the others, and must not find a full
+ * bucket. */
+#define SKEW_S 60
+
 struct fill {
 	uint64_t now, depth, skew; /* ticks */
 	uint8_t mark;              /* of the rate */
@@ -23,7 +27,7 @@ static struct fill fill_at(uint32_t rate, uint32_t burst, uint64_t now_us)
 	/* The multiplier is the golden ratio: rates near each other never have the same mark. */
 	return (struct fill){.now = limiter_ticks(rate, now_us),
 			     .depth = (uint64_t)burst * LIMITER_TOKEN,
-			     .skew = (uint64_t)rate * LIMITER_TOKEN * LIMITER_SKEW_S,
+			     .skew = (uint64_t)rate * LIMITER_TOKEN * SKEW_S,
 			     .mark = (uint8_t)((rate * UINT32_C(0x9e3779b9)) >> 24)};
 }
 

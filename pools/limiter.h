@@ -3,19 +3,17 @@
  * without a lock. Starts full; refills elapsed × rate, never above burst; a query takes a whole token.
  *
  * Rate and burst are whole tokens, any. Rate 0 never refills; burst 0 never gives. Over any time t, a
- * bucket gives at most burst + rate × t tokens and a sixteenth, and loses nothing to rounding. A bucket
- * of 0 was never used: full. One that is used with another rate than before is full again.
+ * bucket gives at most burst + rate × t tokens and a sixteenth, and loses nothing to rounding. One that
+ * is 0 was never used: full. One that is used with another rate than before is full again, and so is
+ * one that meets a clock more than a minute behind.
  */
 #ifndef POOLS_LIMITER_H
 #define POOLS_LIMITER_H
 
 #include "core/base.h"
 
-/* A token, in ticks: a quarter of it would let a burst of 1 run ahead by 1/4, which one notices. */
+/* Ticks of a token, and the part of one that a bucket may give too much; a power of two. */
 #define LIMITER_TOKEN 16
-
-/* Clocks of workers that share a bucket may differ by so much; one further behind sees a full bucket. */
-#define LIMITER_SKEW_S 1
 
 /* Takes a token if there is one. Any thread. */
 bool limiter_take(_Atomic uint64_t *bucket, uint32_t rate, uint32_t burst, uint64_t now_us);

@@ -10,28 +10,36 @@
 #include "pools/limiter.h"
 
 /*
- * A slot is one word: 27 bits of the client's hash, a bit that says it was refused since its bucket
- * was last full, and 36 bits of the time at which it will be full again, on the clock of the rate
+ * A slot is one word: 27 to 35 bits of the client's hash, a bit that says it was refused since its
+ * bucket was last full, and the time at which it will be full again, on the clock of the rate
  * (pools/limiter.h). So each change is one compare-and-swap, and a word always belongs to one
  * client.
  *
  * A newcomer takes the slot worth least: one that is full again, else of those never refused the
- * one that lacks least, else the refused one that lacks least. Whoever loses his slot starts full,
- * so the honest gain what they seldom need, and an abuser loses his only to as many other abusers
- * as a group of lines has slots. Sources that ask once, however many, take the slots of each other.
+ * one that lacks least, else the refused one that lacks least. Whoever loses his slot starts full:
+ * the honest lose nothing by it, and sources that ask once, however many, take the slots of each
+ * other. To push out a known abuser, a group of lines must hold no others than refused ones.
  *
- * Time is modulo: it comes round after 2^32 / qps seconds (13 years at 10, 50 days at 1000), when a
- * slot that nobody needed for just so long, to within 1 s and the time to fill, would seem as it
- * was left.
+ * Time is modulo: 36 bits come round after 2^32 / qps seconds (50 days at 1000), when a slot that
+ * nobody needed for just so long, to within 1 s and the time to fill, would seem as it was left. A
+ * limit that does not need them for a year leaves them to the hash, since it is at low limits that
+ * many clients can be near theirs.
  */
-#define TIME_BITS 36
-#define REFUSED   (UINT64_C(1) << TIME_BITS)
-#define TIME_MASK (REFUSED - 1)
-#define TAG_SHIFT (TIME_BITS + 1)
+#define TIME_BITS_MIN 28
+#define TIME_BITS_MAX 36
+#define YEAR_S        (UINT64_C(1) << 25)
 
-/* Slots of a line, and lines that are tried when all slots of one hold refused clients: with half
- * of the table taken by abusers, a line is full of them in 1 of 20 cases, and a group never. */
-#define WAYS  8
+/* A worker that slept so long since it read the clock may let an abuser have another burst; a
+ * larger figure would be the longer for whom the time comes round. */
+#define SKEW_S 1
+
+#define WAYS 8
+
+/*
+ * Where a line has no free slot its neighbours, so many lines in all, are searched as well: clients
+ * that take turns in too few slots would push each other out before any could be seen to be an
+ * abuser.
+ */
 #define GROUP 4
 
 /*
@@ -59,7 +67,9 @@ struct client_qps {
 	uint64_t v6_mask[2];         /* network order, like v4_mask */
 	uint32_t v4_mask;
 	uint32_t qps;
-	unsigned coarse; /* a tick is 2^coarse of limiter_ticks */
+	unsigned coarse;    /* a tick is 2^coarse of limiter_ticks */
+	unsigned tag_shift; /* above the time and the bit of the refused */
+	uint64_t refused, time_mask;
 };
 
 struct visit {
@@ -86,15 +96,15 @@ static uint64_t client_hash(const struct client_qps *l, const struct addr *clien
 	return hash_keyed(&v4, sizeof(v4));
 }
 
-static inline uint64_t tag_of(uint64_t word)
+static inline uint64_t tag_of(const struct client_qps *l, uint64_t word)
 {
-	return word >> TAG_SHIFT;
+	return word >> l->tag_shift;
 }
 
 /* What the bucket lacks. More than the depth: another worker has read a later clock. */
 static inline uint64_t lack_at(const struct client_qps *l, uint64_t word, uint64_t now)
 {
-	uint64_t lack = (word - now) & TIME_MASK;
+	uint64_t lack = (word - now) & l->time_mask;
 
 	return word == 0 || lack > l->depth + l->skew ? 0 : lack;
 }
@@ -104,59 +114,56 @@ static inline uint64_t worth(const struct client_qps *l, uint64_t word, uint64_t
 {
 	uint64_t lack = lack_at(l, word, now);
 
-	return lack != 0 ? lack | (word & REFUSED) : 0;
+	return lack != 0 ? lack | (word & l->refused) : 0;
 }
 
-/* The client's slot, or the one worth least; word as it was read. */
-static _Atomic uint64_t *place_in(const struct client_qps *l, struct line *line,
-				  const struct visit *v, uint64_t *word)
+struct choice {
+	_Atomic uint64_t *slot;
+	uint64_t word, worth; /* as it was read */
+};
+
+/* c becomes the client's slot if it is in this line, else the one worth least of c and the line. */
+static void look(const struct client_qps *l, struct line *line, const struct visit *v,
+		 struct choice *c)
 {
-	uint64_t words[WAYS], least = UINT64_MAX;
-	size_t best = 0;
+	uint64_t words[WAYS];
 
 	for (size_t i = 0; i < WAYS; i++) {
 		words[i] = atomic_load_explicit(&line->slot[i], memory_order_relaxed);
-		if (tag_of(words[i]) == v->tag) {
-			*word = words[i];
-			return &line->slot[i];
+		if (tag_of(l, words[i]) == v->tag) {
+			*c = (struct choice){&line->slot[i], words[i], 0};
+			return;
 		}
 	}
 	for (size_t i = 0; i < WAYS; i++) {
 		uint64_t w = worth(l, words[i], v->now);
 
-		if (w < least) {
-			least = w;
-			best = i;
-		}
+		if (w < c->worth)
+			*c = (struct choice){&line->slot[i], words[i], w};
 	}
-	*word = words[best];
-	return &line->slot[best];
 }
 
-static _Atomic uint64_t *place(const struct client_qps *l, const struct visit *v, uint64_t *word)
+static struct choice place(const struct client_qps *l, const struct visit *v)
 {
-	_Atomic uint64_t *slot;
+	struct choice c = {.worth = UINT64_MAX};
 
-	for (size_t i = 0; i < GROUP; i++) {
-		slot = place_in(l, &l->lines[v->line ^ i], v, word);
-		if (tag_of(*word) == v->tag || worth(l, *word, v->now) < REFUSED)
-			break;
-	}
-	return slot;
+	for (size_t i = 0; i < GROUP && c.worth != 0; i++)
+		look(l, &l->lines[v->line ^ i], v, &c);
+	return c;
 }
 
 /* Once only: an abuser costs no more writes, wherever his queries arrive. A lost race is made up
  * for by his next query. */
-static void mark_refused(_Atomic uint64_t *slot, uint64_t word)
+static void mark_refused(const struct client_qps *l, _Atomic uint64_t *slot, uint64_t word)
 {
-	if (!(word & REFUSED))
-		atomic_compare_exchange_strong_explicit(slot, &word, word | REFUSED,
+	if (!(word & l->refused))
+		atomic_compare_exchange_strong_explicit(slot, &word, word | l->refused,
 							memory_order_relaxed, memory_order_relaxed);
 }
 
 static struct visit visit_of(const struct client_qps *l, const struct addr *client, uint64_t now_us)
 {
-	uint64_t hash = client_hash(l, client), tag = tag_of(hash);
+	uint64_t hash = client_hash(l, client), tag = tag_of(l, hash);
 
 	return (struct visit){.line = hash & l->line_mask,
 			      .tag = tag != 0 ? tag : 1, /* a word of 0 is an empty slot */
@@ -166,26 +173,26 @@ static struct visit visit_of(const struct client_qps *l, const struct addr *clie
 bool client_qps_over(struct client_qps *l, const struct addr *client, uint64_t now_us)
 {
 	struct visit v = visit_of(l, client, now_us);
-	uint64_t word, next;
-	_Atomic uint64_t *slot;
+	struct choice c;
+	uint64_t next;
 
 	if (l->depth == 0)
 		return true;
 	do {
 		uint64_t lack = 0;
 
-		slot = place(l, &v, &word);
-		if (tag_of(word) == v.tag)
-			lack = lack_at(l, word, v.now);
+		c = place(l, &v);
+		if (tag_of(l, c.word) == v.tag)
+			lack = lack_at(l, c.word, v.now);
 		if (lack + l->token > l->depth) {
-			mark_refused(slot, word);
+			mark_refused(l, c.slot, c.word);
 			return true;
 		}
-		next = v.tag << TAG_SHIFT | ((v.now + lack + l->token) & TIME_MASK);
+		next = v.tag << l->tag_shift | ((v.now + lack + l->token) & l->time_mask);
 		if (lack != 0)
-			next |= word & REFUSED;
-	} while (!atomic_compare_exchange_strong_explicit(slot, &word, next, memory_order_relaxed,
-							  memory_order_relaxed));
+			next |= c.word & l->refused;
+	} while (!atomic_compare_exchange_strong_explicit(
+		c.slot, &c.word, next, memory_order_relaxed, memory_order_relaxed));
 	return false;
 }
 
@@ -219,20 +226,31 @@ static void set_masks(struct client_qps *l, unsigned v4_bits, unsigned v6_bits)
 	}
 }
 
+/* So much longer than a bucket can lack must time be before it comes round. */
+#define TURN_MIN 8
+
 /* Where a sixteenth of a token is too fine for the deepest bucket in 36 bits, a larger part of it
  * is a tick; a whole token serves the highest rate and burst. */
 static void set_rate(struct client_qps *l, uint32_t qps, uint32_t burst)
 {
-	uint64_t span = (uint64_t)burst + (uint64_t)qps * LIMITER_SKEW_S;
+	uint64_t span = ((uint64_t)burst + (uint64_t)qps * SKEW_S) * TURN_MIN;
+	uint64_t turn = (uint64_t)qps * YEAR_S;
+	unsigned bits = TIME_BITS_MIN;
 
+	turn = turn > span ? turn : span;
 	l->qps = qps;
 	l->token = LIMITER_TOKEN;
-	while (span * l->token > TIME_MASK / 8 && l->token > 1) {
+	while (span * l->token > UINT64_C(1) << TIME_BITS_MAX && l->token > 1) {
 		l->token /= 2;
 		l->coarse++;
 	}
+	while (bits < TIME_BITS_MAX && turn * l->token > UINT64_C(1) << bits)
+		bits++;
 	l->depth = burst * l->token;
-	l->skew = (uint64_t)qps * LIMITER_SKEW_S * l->token;
+	l->skew = (uint64_t)qps * SKEW_S * l->token;
+	l->refused = UINT64_C(1) << bits;
+	l->time_mask = l->refused - 1;
+	l->tag_shift = bits + 1;
 }
 
 struct client_qps *client_qps_new(const struct client_qps_options *o, struct err *err)

@@ -345,25 +345,31 @@ static void abusers_are_held_and_nobody_else(void **state)
 	}
 }
 
-/* All of a small table's slots are wanted many times over in the time it takes a bucket to fill. */
+/* All of a small table's slots are wanted many times over in the time it takes a bucket to fill, by
+ * sources whose buckets lack more than a burst of 1 by then. */
 static void known_abuser_outlives_a_flood(void **state)
 {
-	struct client_qps_options o = {
-		.qps = 1, .burst = 10, .v4_bits = 32, .v6_bits = 64, .slots = 1024};
-	struct err err;
-	struct client_qps *l = client_qps_new(&o, &err);
+	static const uint32_t bursts[] = {1, 2, 10};
 
 	(void)state;
-	assert_non_null(l);
-	assert_int_equal(take_all(l, 1, SECOND, MOST), 10);
-	for (uint32_t i = 0; i < 100000; i++) {
-		struct addr a = nth(0x40000000 + i);
+	for (size_t i = 0; i < ARRAY_LEN(bursts); i++) {
+		struct client_qps_options o = {
+			.qps = 1, .burst = bursts[i], .v4_bits = 32, .v6_bits = 64, .slots = 1024};
+		struct err err;
+		struct client_qps *l = client_qps_new(&o, &err);
+		uint64_t then_us = SECOND + SECOND / 2;
 
-		assert_false(client_qps_over(l, &a, SECOND));
+		assert_non_null(l);
+		assert_int_equal(take_all(l, 1, SECOND, MOST), bursts[i]);
+		for (uint32_t n = 0; n < 100000; n++) {
+			struct addr a = nth(0x40000000 + n);
+
+			assert_false(client_qps_over(l, &a, then_us));
+		}
+		assert_int_equal(take_all(l, 1, then_us, MOST), 0);
+		assert_int_equal(take_all(l, 1, 2 * SECOND, MOST), 1);
+		client_qps_free(l);
 	}
-	assert_int_equal(take_all(l, 1, SECOND, MOST), 0);
-	assert_int_equal(take_all(l, 1, 4 * SECOND, MOST), 3);
-	client_qps_free(l);
 }
 
 /* Where abusers alone are too many for the table, some are let off; a newcomer never is refused. */
@@ -410,6 +416,37 @@ static void abusers_find_room_beside_a_full_line(void **state)
 	assert_int_equal(free_again, 0);
 }
 
+/* With newcomers all the time, and none of the abusers asks so fast that he is refused at once. */
+static void slow_abusers_are_held_in_a_crowd(void **state)
+{
+	enum { SLOTS = 16384, MANY = 6250, EACH_PER_S = 30, SPAN_S = 8 };
+	struct client_qps_options o = {
+		.qps = 10, .burst = 20, .v4_bits = 32, .v6_bits = 64, .slots = SLOTS};
+	uint16_t *passed = mem_zalloc(MANY, sizeof(*passed));
+	uint32_t newcomer = 0x40000000, most = 0;
+	struct err err;
+	struct client_qps *l = client_qps_new(&o, &err);
+
+	(void)state;
+	assert_non_null(l);
+	for (uint32_t i = 0; i < MANY * EACH_PER_S * SPAN_S; i++) {
+		uint64_t now_us = SECOND + i * SECOND / (MANY * EACH_PER_S);
+		struct addr abuser = nth(i % MANY);
+
+		passed[i % MANY] += !client_qps_over(l, &abuser, now_us);
+		if (i % 8 == 0) {
+			struct addr a = nth(newcomer++);
+
+			assert_false(client_qps_over(l, &a, now_us));
+		}
+	}
+	client_qps_free(l);
+	for (uint32_t i = 0; i < MANY; i++)
+		most = passed[i] > most ? passed[i] : most;
+	free(passed);
+	assert_in_range(most, 20 + 10 * (SPAN_S - 1), 20 + 10 * SPAN_S + 40);
+}
+
 static int secrets(void **state)
 {
 	(void)state;
@@ -433,6 +470,7 @@ int main(void)
 		cmocka_unit_test(known_abuser_outlives_a_flood),
 		cmocka_unit_test(newcomer_passes_where_all_are_refused),
 		cmocka_unit_test(abusers_find_room_beside_a_full_line),
+		cmocka_unit_test(slow_abusers_are_held_in_a_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, secrets, NULL);

@@ -114,11 +114,11 @@ static void an_earlier_clock_gives_nothing(void **state)
 	_Atomic uint64_t bucket = 0;
 
 	(void)state;
-	assert_int_equal(take_all(&bucket, 1000, 10, 5 * SECOND), 10);
-	assert_int_equal(take_all(&bucket, 1000, 10, 4 * SECOND), 0);
-	assert_int_equal(take_all(&bucket, 1000, 10, 5 * SECOND + 3000), 3);
-	assert_int_equal(take_all(&bucket, 1000, 10, SECOND),
-			 10); /* not another worker's: set back */
+	assert_int_equal(take_all(&bucket, 1000, 10, 500 * SECOND), 10);
+	assert_int_equal(take_all(&bucket, 1000, 10, 499 * SECOND), 0);
+	assert_int_equal(take_all(&bucket, 1000, 10, 440 * SECOND), 0);
+	assert_int_equal(take_all(&bucket, 1000, 10, 500 * SECOND + 3000), 3);
+	assert_int_equal(take_all(&bucket, 1000, 10, SECOND), 10); /* no other thread's: set back */
 }
 
 int main(void)
