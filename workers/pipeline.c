@@ -161,44 +161,6 @@ static bool look_up(struct worker *w, struct query *q, const struct cache_key *k
 	return true;
 }
 
-/* Whether its server is to be told the client's subnet; members of a consistent pool agree on it.
- */
-static bool wants_subnet(const struct query *q)
-{
-	if (unlikely(q->ruled) && q->no_ecs)
-		return false;
-	return q->server != NULL ? q->server->fixed.use_client_subnet : q->pool->ecs;
-}
-
-static bool wants_zero_scope(const struct query *q)
-{
-	if (q->is_xfr || q->pool->cache == NULL || !cache_options(q->pool->cache)->parse_ecs)
-		return false;
-	return q->server != NULL ? !q->server->fixed.disable_zero_scope : q->pool->zero_scope;
-}
-
-struct subnet pipeline_subnet(const struct worker *w, const struct query *q)
-{
-	bool v6 = q->client.sa.sa_family == AF_INET6;
-	struct subnet s = {
-		.bits = v6 ? w->settings->ecs_prefix_v6 : w->settings->ecs_prefix_v4,
-		.override = w->settings->ecs_override,
-	};
-
-	s.addr = addr_bytes(&q->client, &s.len);
-	if (likely(!q->ruled))
-		return s;
-	if (q->has_ecs_bits)
-		s.bits = q->ecs_bits;
-	if (q->has_ecs_override)
-		s.override = q->ecs_override;
-	if (q->ecs_addr_len > 0) {
-		s.addr = q->ecs_addr;
-		s.len = q->ecs_addr_len;
-	}
-	return s;
-}
-
 /*
  * What is good for everybody (RFC 7871 7.3.1, scope 0) is kept without a subnet: asked for first,
  * and stored so unless the client came with a subnet of its own. Then the subnet is put into the
@@ -206,12 +168,9 @@ struct subnet pipeline_subnet(const struct worker *w, const struct query *q)
  */
 static enum step add_subnet(struct worker *w, struct query *q)
 {
-	enum ecs_added added = ECS_NONE;
-	struct subnet subnet = pipeline_subnet(w, q);
 	uint16_t option_len;
-	size_t len;
 
-	if (wants_zero_scope(q)) {
+	if (subnet_may_be_left_out(q)) {
 		if (look_up(w, q, pipeline_key(w, q), false)) {
 			q->stage = STAGE_HIT;
 			return STEP_NEXT;
@@ -219,14 +178,7 @@ static enum step add_subnet(struct worker *w, struct query *q)
 		q->zero_scope_asked = q->opt.at == 0 ||
 				      opt_find(q->packet, &q->opt, EDNS_ECS, &option_len) == NULL;
 	}
-	len = msg_add_ecs(q->packet, q->len, q->cap, &q->question, subnet.addr, subnet.len,
-			  subnet.bits, subnet.override, &added);
-	if (len == 0)
-		return drop(w, q);
-	q->len = (uint16_t)len;
-	q->ecs_added = (uint8_t)added;
-	find_opt(q);
-	return STEP_NEXT;
+	return likely(subnet_add(w, q)) ? STEP_NEXT : drop(w, q);
 }
 
 /*
@@ -245,7 +197,7 @@ static enum step stage_pool(struct worker *w, struct query *q)
 		q->server_first = true;
 		q->server = pick_server(w, q);
 	}
-	if (unlikely(wants_subnet(q)) && add_subnet(w, q) == STEP_DONE)
+	if (unlikely(subnet_is_wanted(q)) && add_subnet(w, q) == STEP_DONE)
 		return STEP_DONE;
 	if (q->pool->cache != NULL && q->stage == STAGE_LOOKUP)
 		cache_prefetch(q->pool->cache, pipeline_key(w, q)->hash);
@@ -292,6 +244,7 @@ static enum step no_server(struct worker *w, struct query *q)
 	if (!w->settings->servfail_when_no_server)
 		return drop(w, q);
 	next = answer_ourselves(w, q, RCODE_SERVFAIL);
+	answer_own(q);
 	q->self_made = false;
 	q->stage = STAGE_RESPOND;
 	return next;

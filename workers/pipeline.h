@@ -9,14 +9,27 @@
 /* The key of q as it stands, in the scratch key that is its own. */
 struct cache_key *pipeline_key(struct worker *w, struct query *q);
 
-/* What is sent as the client's subnet: as the settings say, or as rules do. */
+/*
+ * workers/subnet.c: the client subnet (RFC 7871) in queries to servers.
+ */
+
+/* Whether q's server is to be told it. */
+bool subnet_is_wanted(const struct query *q);
+
+/* Whether the cache may hold an answer without one that is good for every subnet. */
+bool subnet_may_be_left_out(const struct query *q);
+
+/* What is sent: as the settings say, or as rules do. */
 struct subnet {
 	const uint8_t *addr; /* lent by q */
 	size_t len;
 	unsigned bits;
 	bool override;
 };
-struct subnet pipeline_subnet(const struct worker *w, const struct query *q);
+struct subnet subnet_of(const struct worker *w, const struct query *q);
+
+/* Puts it into q; false when there is no room. */
+bool subnet_add(struct worker *w, struct query *q);
 
 /*
  * workers/answer.c: what an answer goes through on its way back.

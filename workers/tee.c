@@ -139,7 +139,7 @@ static bool send_copy(int fd, const uint8_t *msg, size_t len)
 static bool send_with_subnet(struct worker *w, int fd, const struct rule_run *run)
 {
 	uint8_t copy[QUERY_UDP_MAX + QUERY_HEADROOM];
-	struct subnet subnet = pipeline_subnet(w, run->q);
+	struct subnet subnet = subnet_of(w, run->q);
 	enum ecs_added added;
 	size_t len = 0;
 
