@@ -125,13 +125,27 @@ static struct sealed_rule seal_rule(const struct rule *r)
 	};
 }
 
+/* It, or those in it. */
+static void seal_prefetchers(void *ctx, const struct selector *s)
+{
+	struct chain *c = ctx;
+
+	if (s->type->prefetch != NULL && c->n_prefetchers < PREFETCHERS_MAX)
+		c->prefetchers[c->n_prefetchers++] =
+			(struct prefetcher){s->type->prefetch, s->state};
+	if (s->type->visit != NULL)
+		s->type->visit(s->state, seal_prefetchers, c);
+}
+
 void chain_seal(struct chain *c)
 {
 	if (c->sealed != NULL)
 		return;
 	c->sealed = mem_alloc((c->n + 1) * sizeof(*c->sealed));
-	for (unsigned i = 0; i < c->n; i++)
+	for (unsigned i = 0; i < c->n; i++) {
 		c->sealed[i] = seal_rule(c->rules[i]);
+		seal_prefetchers(c, c->rules[i]->selector);
+	}
 	c->index = index_build(c->rules, c->n, c->before);
 	index_unref(c->before);
 	c->before = NULL;

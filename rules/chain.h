@@ -36,12 +36,23 @@ struct sealed_rule {
 	uint32_t counter;
 };
 
+/* A selector that wants memory fetched early. */
+struct prefetcher {
+	void (*prefetch)(const void *state, const struct query *q);
+	const void *selector;
+};
+
+/* For more than these the memory of one is gone again when the last has come. */
+#define PREFETCHERS_MAX 4
+
 struct chain {
 	unsigned refs; /* generations and drafts; control thread only */
 	unsigned n, cap;
 	struct rule **rules;
 	struct sealed_rule *sealed; /* [n]; NULL while it is being edited */
 	struct chain_index *index;
+	unsigned n_prefetchers;
+	struct prefetcher prefetchers[PREFETCHERS_MAX]; /* sealed: the first of them */
 	struct chain_index *before; /* while it is being edited: of what it is a copy of, or NULL */
 };
 
@@ -60,6 +71,13 @@ struct chain *chain_clone(const struct chain *c);
 
 /* Makes it fit for workers. */
 void chain_seal(struct chain *c);
+
+/* Begins to load what the chain will need for this query. Any worker; the chain is sealed. */
+static inline void chain_prefetch(const struct chain *c, const struct query *q)
+{
+	for (unsigned i = 0; i < c->n_prefetchers; i++)
+		c->prefetchers[i].prefetch(c->prefetchers[i].selector, q);
+}
 
 /*
  * Runs the rules that match, in order, until one says stop or drop. Any worker; the chain is

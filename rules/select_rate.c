@@ -75,6 +75,13 @@ static bool by_client_match(const void *state, struct rule_run *run)
 	return client_qps_over(s->table, &run->q->client, run->now_us);
 }
 
+static void by_client_prefetch(const void *state, const struct query *q)
+{
+	const struct by_client *s = state;
+
+	client_qps_prefetch(s->table, &q->client);
+}
+
 static void by_client_text(const void *state, FILE *out)
 {
 	const struct by_client *s = state;
@@ -155,6 +162,7 @@ const struct selector_type rate_selectors[] = {
 	 .init = by_client_init,
 	 .fini = by_client_fini,
 	 .match = by_client_match,
+	 .prefetch = by_client_prefetch,
 	 .text = by_client_text},
 	{.name = "ProbaRule",
 	 .args = chance_args,

@@ -47,6 +47,12 @@ struct selector_type {
 	 */
 	bool (*keys)(const void *state, bool negated, struct key_list *out);
 
+	/*
+	 * Begins to load what match will need of memory that is seldom in cache, when the query has been
+	 * parsed: the other queries of a batch give it time to come. Any worker. NULL: it needs none.
+	 */
+	void (*prefetch)(const void *state, const struct query *q);
+
 	/* Whether it, or one that it holds, is impure; NULL: as the flags say. */
 	bool (*is_impure)(const void *state);
 
