@@ -106,25 +106,26 @@ class Report:
         print_table(["figure", "server", "", "target", ""], lines)
 
     def added(self, wanted, house):
-        """What rules add to a hit. The peer is there to compare with: two slices of it are enough."""
+        """What rules add to a hit. The peer is there to compare with: few rounds of it are enough."""
         lines = []
         for row in wanted:
             print(f"... {row.label}", file=sys.stderr)
             self.data[row.label] = {}
             for c in [c for c in self.candidates if c.ours or row.for_peer]:
-                rounds = house.args.repeat if c.ours else min(2, house.args.repeat)
-                added, plain, ruled = measure_added(house, row, c, rounds, house.args.seconds / 2)
+                rounds = house.args.repeat * (4 if c.ours else 1)
+                added, plain, ruled = measure_added(house, row, c, rounds, house.args.seconds / 4)
                 self.data[row.label][c.name] = {"added": added, "none": plain, "rules": ruled}
-                value, target = statistics.median(added), row.target if c.ours else None
+                low, value, high = statistics.quantiles(added, n=4)
+                target = row.target if c.ours else None
                 lines.append([
                     row.label, c.name, f"{plain['ratio']:.2f}", f"{ruled['ratio']:.2f}",
-                    f"{value:+.2f}", f"{min(added):+.2f} {max(added):+.2f}", cell(target, "{:+.2f}"),
+                    f"{value:+.2f}", f"{low:+.2f} {high:+.2f}", cell(target, "{:+.2f}"),
                     verdict(value, target), f"{ruled['cpu_us'] - plain['cpu_us']:+.2f}",
                     f"{plain['busy'] * 100:.0f} {ruled['busy'] * 100:.0f}",
                     f"{ruled['loss'] * 100:.2f}", ruled["wrong"], f"{ruled['rss'] / 2**20:.0f}",
                     cell(ruled["instructions"] and ruled["instructions"] - plain["instructions"],
                          "{:+,.0f}")])
-        print_table(["CPU in echoes", "server", "none", "with", "added", "range", "target", "", "us",
+        print_table(["CPU in echoes", "server", "none", "with", "added", "middle half", "target", "", "us",
                      "busy %", "loss %", "not NOERROR", "RSS MiB", "instr"], lines)
 
     def added_instructions(self, wanted, house):
@@ -169,6 +170,9 @@ class Report:
                      "target", ""], lines)
 
     def churn(self, house):
+        if churn.consolewire is None:
+            print(f"{churn.LABEL}: not measured, python3-nacl is missing\n")
+            return
         print(f"... {churn.LABEL}", file=sys.stderr)
         lines = []
         self.data[churn.LABEL] = {}
@@ -176,14 +180,14 @@ class Report:
             f = churn.measure_churn(house, c)
             self.data[churn.LABEL][c.name] = f
             lines.append([
-                churn.LABEL, c.name, f"{f['qps']:,.0f}", f"{f['qps_churn']:,.0f}",
-                f"{f['slower'] * 100:.1f} %", "5 %" if c.ours else "-",
-                verdict(f["slower"], 0.05 if c.ours else None), f"{f['us']:.2f}",
-                f"{f['us_churn']:.2f}", f"{f['changes_per_s']:,.0f}", f"{f['us_change']:.0f}",
-                f"{f['open_qps']:,.0f}", f"{f['lost']} {f['lost_churn']}",
-                verdict(f["lost_churn"], 0 if c.ours else None)])
-        print_table(["closed loop, then open", "server", "q/s", "changing", "slower", "target", "",
-                     "us a query", "changing", "changes/s", "us each", "open q/s", "lost", ""], lines)
+                churn.LABEL, c.name, *[f"{qps:,.0f}" for qps in f["qps"]],
+                *[f"{us:.2f}" for us in f["query_us"]], f"{f['changes_per_s']:,.0f}",
+                f"{f['change_us']:.0f}", f"{f['slower'] * 100:.1f} %", "5 %" if c.ours else "-",
+                verdict(f["slower"], 0.05 if c.ours else None), f"{f['open_qps']:,.0f}", *f["lost"],
+                verdict(f["lost"][1], 0 if c.ours else None)])
+        print_table(["closed loop, then open", "server", "q/s", "changing", "us a query", "changing",
+                     "changes/s", "us each", "slower", "target", "", "open q/s", "lost", "changing",
+                     ""], lines)
 
 
 def report_all(house, candidates, pattern):

@@ -93,10 +93,9 @@ def mixed_rules(count):
     return lambda: MIXED_RULE + each("mixed_rule", count)
 
 
-def set_of(elements, rule, count=MILLION, with_set=True):
-    """One rule with a set; or without, all but the adding of the elements."""
-    use = "add(e)" if with_set else "local _ = e"
-    return (elements + f"for i = 1, {count} do local e = element(i) {use} end\n"
+def set_of(elements, rule, added=MILLION):
+    """One rule with a set, for which a million elements are made and so many added, one at least."""
+    return (elements + f"for i = 1, {MILLION} do local e = element(i) if i <= {added} then add(e) end end\n"
             + f"addAction({rule}(set), DropAction())\nset = nil\ncollectgarbage()\n")
 
 

@@ -50,13 +50,11 @@ def echo_slice(house, row, seconds):
     return slice_of(house, house.echo, house.echo_port, seconds, *row.load)[0]
 
 
-def one_slice(house, row, server, s, floor_before, seconds):
-    """Adds a slice to s; returns the echo's cost after it."""
+def one_slice(house, row, server, s, seconds):
+    """Adds a slice to s, all but its ratio; returns its cost."""
     cpu_us, busy, seen = slice_of(house, server.process, server.port, seconds, *row.asks(house))
-    floor_after = echo_slice(house, row, seconds)
     if row.unique:
         house.next_name = (house.next_name + seen["sent"]) % 9_000_000  # seven digits
-    s.ratios.append(cpu_us / ((floor_before + floor_after) / 2))
     s.cpu_us.append(cpu_us)
     s.busy.append(busy)
     for key in ("qps", "p50_us", "p99_us"):
@@ -65,7 +63,7 @@ def one_slice(house, row, server, s, floor_before, seconds):
     s.lost += seen["lost"]
     s.wrong += seen["answered"] - seen["noerror"]
     s.rss = max(s.rss, server.process.rss())
-    return floor_after
+    return cpu_us
 
 
 def prepare(house, candidate, row):
@@ -90,7 +88,9 @@ def measure_row(house, row, candidates):
             server = prepare(house, c, row) if fresh else servers[c.name]
             if fresh:
                 floor = echo_slice(house, row, seconds)
-            floor = one_slice(house, row, server, slices[c.name], floor, seconds)
+            cost = one_slice(house, row, server, slices[c.name], seconds)
+            floor_before, floor = floor, echo_slice(house, row, seconds)
+            slices[c.name].ratios.append(cost / ((floor_before + floor) / 2))
             if fresh:
                 server.stop()
     if house.perf:
@@ -103,17 +103,21 @@ def measure_row(house, row, candidates):
 
 def measure_added(house, row, candidate, rounds, seconds):
     """
-    What the rules of a row add: servers without and with them in turn, the difference of each two
-    neighbours. Returns the differences and both summaries.
+    What the rules of a row add. A round is a slice without them and one with them between two echoes,
+    in alternating order; many short rounds, since what is looked for is small beside what machines change
+    from second to second. Returns what was added in each round, and both summaries.
     """
     plain, ruled = Slices(), Slices()
-    servers = [(prepare(house, candidate, replace(row, rules=None)), plain),
-               (prepare(house, candidate, row), ruled)]
+    turns = [(prepare(house, candidate, replace(row, rules=None)), plain),
+             (prepare(house, candidate, row), ruled)]
     floor = echo_slice(house, row, seconds)
     for _ in range(rounds):
-        for server, s in servers:
-            floor = one_slice(house, row, server, s, floor, seconds)
-    for server, s in servers:
+        costs = [(one_slice(house, row, server, s, seconds), s) for server, s in turns]
+        floor_before, floor = floor, echo_slice(house, row, seconds)
+        for cost, s in costs:
+            s.ratios.append(cost / ((floor_before + floor) / 2))
+        turns.reverse()
+    for server, s in turns:
         if house.perf:
             s.instructions = perf_instructions(house, row, server)
         server.stop()
