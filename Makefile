@@ -99,7 +99,11 @@ $(B)/test/%: test/%.c $(B)/libdnsdist.a
 $(B)/tools/%: tools/%.c $(B)/libdnsdist.a
 	$(call say,TOOL,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) $< $(B)/libdnsdist.a $(LIBS_ALL) -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP $(LDFLAGS_ALL) $(filter %.c %.o,$^) $(B)/libdnsdist.a $(LIBS_ALL) -o $@
+
+# A tool is one file; this one has parts.
+LOAD_SRC := $(wildcard tools/loadgen/*.c)
+$(B)/tools/load: $(LOAD_SRC:%.c=$(B)/%.o)
 
 tools: $(TOOLS)
 
@@ -206,9 +210,9 @@ install: all
 	install -D -m 644 tools/dnsdist.conf $(DESTDIR)$(SYSCONFDIR)/dnsdist/dnsdist.conf-dist
 
 format:
-	clang-format -i $(SOURCES) $(CXX_SRC) $(UNIT_SRC) $(TOOL_SRC) $(FUZZ_SRC)
+	clang-format -i $(SOURCES) $(CXX_SRC) $(UNIT_SRC) $(TOOL_SRC) $(LOAD_SRC) $(FUZZ_SRC)
 
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(wildcard $(B)/console/*.d $(B)/test/*.d $(B)/tools/*.d $(B)/fuzz/*.d) $(HEADER_OK:=.d)
+-include $(LIB_OBJ:.o=.d) $(wildcard $(B)/console/*.d $(B)/test/*.d $(B)/tools/*.d $(B)/tools/loadgen/*.d $(B)/fuzz/*.d) $(HEADER_OK:=.d)

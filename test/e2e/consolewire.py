@@ -69,8 +69,10 @@ class Session:
             sealed = head and read_exactly(self.s, struct.unpack("!I", head)[0])
         except ConnectionResetError:
             return None
-        if sealed is None:
-            return None
+        return None if sealed is None else self.open(sealed)
+
+    def open(self, sealed):
+        """The text of a frame without its length."""
         text = nacl.bindings.crypto_secretbox_open(sealed, self.reading, self.key)
         self.reading = next_nonce(self.reading)
         return text.decode()
