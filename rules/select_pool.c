@@ -84,9 +84,12 @@ static const struct arg_spec available_args[] = {
 	{NULL, ARG_END, 0, 0, 0, NULL},
 };
 
+/* Whole numbers up to it are exact in a double, which bounds are; no pool has that many. */
+#define LIMIT_MOST 9007199254740992.0
+
 static const struct arg_spec outstanding_args[] = {
 	{"poolname", ARG_TEXT, 0, 0, 0, NULL},
-	{"limit", ARG_INT, 0, 0, (double)INT64_MAX, NULL},
+	{"limit", ARG_INT, 0, 0, LIMIT_MOST, NULL},
 	{NULL, ARG_END, 0, 0, 0, NULL},
 };
 
