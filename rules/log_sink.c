@@ -22,6 +22,7 @@ struct log_sink {
 	_Atomic uint64_t lost;                     /* producer */
 	void (*wake)(void);
 	alignas(CACHE_LINE) _Atomic uint64_t head; /* consumer */
+	uint64_t at, end;                          /* consumer: of what is being written */
 	uint64_t lost_told, told_us;               /* consumer */
 	struct log_sink *next;
 	alignas(CACHE_LINE) struct log_entry slots[SLOTS];
@@ -71,16 +72,37 @@ void log_sink_put(struct log_sink *s, struct log_file *to, const struct rule_run
 		s->wake();
 }
 
-static void drain(struct log_sink *s, int64_t offset_us)
+/* Of what is there to be written, the sink with the entry that happened first; NULL: all is. */
+static struct log_sink *oldest(void)
 {
-	uint64_t head = atomic_load_explicit(&s->head, memory_order_relaxed);
-	uint64_t tail = atomic_load_explicit(&s->tail, memory_order_acquire);
+	struct log_sink *found = NULL;
+	uint64_t when_us = UINT64_MAX;
 
-	for (; head != tail; head++) {
-		const struct log_entry *e = &s->slots[head % SLOTS];
+	for (struct log_sink *s = sinks; s != NULL; s = s->next) {
+		const struct log_entry *e = &s->slots[s->at % SLOTS];
+
+		if (s->at == s->end || (found != NULL && e->when_us >= when_us))
+			continue;
+		found = s;
+		when_us = e->when_us;
+	}
+	return found;
+}
+
+/* Workers take turns at a client's queries: its lines are to stand in the order of its queries. */
+static void drain(int64_t offset_us)
+{
+	struct log_sink *s;
+
+	for (s = sinks; s != NULL; s = s->next) {
+		s->at = atomic_load_explicit(&s->head, memory_order_relaxed);
+		s->end = atomic_load_explicit(&s->tail, memory_order_acquire);
+	}
+	while ((s = oldest()) != NULL) {
+		const struct log_entry *e = &s->slots[s->at % SLOTS];
 
 		log_file_write(e->to, e, offset_us);
-		atomic_store_explicit(&s->head, head + 1, memory_order_release);
+		atomic_store_explicit(&s->head, ++s->at, memory_order_release);
 	}
 }
 
@@ -101,10 +123,9 @@ void log_sinks_drain(void)
 	uint64_t now_us = clock_mono_us();
 	int64_t offset_us = clock_real_us() - (int64_t)now_us;
 
-	for (struct log_sink *s = sinks; s != NULL; s = s->next) {
-		drain(s, offset_us);
+	drain(offset_us);
+	for (struct log_sink *s = sinks; s != NULL; s = s->next)
 		tell_lost(s, now_us);
-	}
 	log_files_flush();
 }
 

@@ -20,7 +20,7 @@ void log_sink_free(struct log_sink *s);
 /* The query of the run, or its answer. Producer only. */
 void log_sink_put(struct log_sink *s, struct log_file *to, const struct rule_run *run);
 
-/* Writes out what is in all of them. Control thread. */
+/* Writes out what is in all of them, in the order in which it happened. Control thread. */
 void log_sinks_drain(void);
 
 #endif

@@ -289,6 +289,36 @@ static void what_does_not_fit_is_lost(void **state)
 	}
 }
 
+/* Workers' entries come out as they happened, whoever left them. */
+static void workers_take_turns(void **state)
+{
+	static const struct message from[] = {
+		{.client = "192.0.2.10"}, {.client = "192.0.2.11"}, {.client = "192.0.2.12"},
+		{.client = "192.0.2.13"}, {.client = "192.0.2.14"},
+	};
+	struct log_sink *sinks[] = {sink, log_sink_new(wake), log_sink_new(wake)};
+	static const unsigned order[] = {2, 0, 1, 1, 0};
+	struct action *a = log_to("LogAction", "; binary=false");
+	const char *at;
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		sink = sinks[order[i]];
+		clock_fake_advance(10);
+		run_on(a, &from[i]);
+	}
+	sink = sinks[0];
+	log_sinks_drain();
+	at = content();
+	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
+		at = strstr(at, from[i].client);
+		if (at == NULL)
+			fail_msg("%s is not in its place: %s", from[i].client, content());
+	}
+	log_sink_free(sinks[1]);
+	log_sink_free(sinks[2]);
+	action_unref(a);
+}
+
 /* What the process writes to its standard output while f runs. */
 static const char *output_of(void (*f)(struct action *a), struct action *a)
 {
@@ -346,6 +376,7 @@ int main(void)
 		cmocka_unit_test_teardown(what_can_not_be_written_to_is_refused, no_file),
 		cmocka_unit_test_teardown(a_pipe_that_nobody_reads_is_an_error, no_file),
 		cmocka_unit_test_teardown(what_does_not_fit_is_lost, no_file),
+		cmocka_unit_test_teardown(workers_take_turns, no_file),
 		cmocka_unit_test_teardown(without_a_name_it_goes_to_the_log, no_file),
 	};
 
