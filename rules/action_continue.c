@@ -1,8 +1,12 @@
 /* An action that holds another: what it does is done, what it says of the chain is not heard. */
 #include "rules/registry.h"
 
+/* One in another does nothing that one does not; the bound is for the stack of a worker. */
+#define DEPTH_MAX 200
+
 struct inner {
 	struct action *action; /* with a reference */
+	unsigned depth;
 };
 
 static const struct arg_spec args[] = {
@@ -10,10 +14,20 @@ static const struct arg_spec args[] = {
 	{.name = NULL},
 };
 
+static enum verdict run_inner(void *state, struct rule_run *run);
+
+static unsigned depth_of(const struct action *a)
+{
+	return a->type->run == run_inner ? ((const struct inner *)a->state)->depth : 0;
+}
+
 static int init(void *state, const struct arg *argv, struct err *err)
 {
 	struct inner *in = state;
 
+	in->depth = depth_of(argv[0].action) + 1;
+	if (in->depth > DEPTH_MAX)
+		return err_set(err, "actions are nested more than %d deep", DEPTH_MAX);
 	in->action = action_ref(argv[0].action);
 	return 0;
 }
