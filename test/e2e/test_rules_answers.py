@@ -9,7 +9,7 @@ import dns.rdatatype
 import clients
 from fakeserver import FakeServer, address, answer
 from harness import TestCase, main
-from ruletools import NOERROR, NXDOMAIN, REFUSED, SERVFAIL, Ask, option
+from ruletools import NOERROR, NXDOMAIN, REFUSED, Ask, option
 
 AA, AD, CD, RA, RD, TC, QR = (getattr(dns.flags, f) for f in ("AA", "AD", "CD", "RA", "RD", "TC", "QR"))
 

@@ -1,7 +1,5 @@
 #!/usr/bin/python3
 """Every selector: what it matches and what it does not, in chains of queries and of answers, over UDP and TCP."""
-import struct
-
 import dns.edns
 import dns.exception
 import dns.flags
