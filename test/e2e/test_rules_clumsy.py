@@ -209,6 +209,9 @@ class Wrong(TestCase):
             self.assertTrue(clients.silent(self.d.port, "n99999.large.test", timeout=0.2))
             self.assertTrue(clients.silent(self.d.port, "a.n99999.larger.test", timeout=0.2))
             self.assertTrue(Ask().to(self.d.port, "large.test").answer)
+            shown = console.run("showRules({truncateRuleWidth=20})").splitlines()
+            self.assertEqual([len(line[45:].split(" drop")[0]) for line in shown[-2:]], [20, 20])
+            self.assertGreater(len(console.run("showRules()")), 2000000)
             console.run("rmRule('or') rmRule('list')")
 
 

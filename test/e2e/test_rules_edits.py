@@ -390,6 +390,7 @@ class TtlsAndCache(Edits):
         addAction("returned.test", SetMaxReturnedTTLAction(7))
         addResponseAction("returned-once.test", SetMaxReturnedTTLResponseAction(7))
         addCacheHitResponseAction("returned-hit.test", SetMaxReturnedTTLResponseAction(7))
+        addCacheHitAction("former-hit.test", SetMaxReturnedTTLResponseAction(7))
         addAction("returned-own.test", SetMaxReturnedTTLAction(7))
         addAction("returned-own.test", SpoofAction("192.0.2.7"))
         addResponseAction("max.test", SetMaxTTLResponseAction(7))
@@ -402,7 +403,7 @@ class TtlsAndCache(Edits):
         return address(query, ttl=1000)
 
     def test_what_is_returned_and_what_is_kept(self):
-        cases = [("returned.test", 7, 7, 1), ("returned-once.test", 7, 1000, 1), ("returned-hit.test", 1000, 7, 1),
+        cases = [("returned.test", 7, 7, 1), ("returned-once.test", 7, 1000, 1), ("returned-hit.test", 1000, 7, 1), ("former-hit.test", 1000, 7, 1),
                  ("returned-own.test", 7, 7, 0), ("max.test", 7, 7, 1), ("zero.test", 0, 0, 2)]
         for name, first, then, asked in cases:
             with self.subTest(name):

@@ -142,6 +142,8 @@ class Actions(Limits):
         addAction("go-on.test", QPSPoolAction(2, "other", false))
         addAction("go-on.test", SetTagAction("went", "on"))
         addQPSPoolRule("old-pool.test", 2, "other")
+        addPoolRule("always-pool.test", "other")
+        setDNSSECPool("other")
         addAction({"pool.test", "go-on.test"}, SetMaxReturnedTTLAction(9))
         addAction("nowhere.test", QPSPoolAction(2, "nowhere"))
     '''
@@ -168,6 +170,11 @@ class Actions(Limits):
         self.assertEqual(self.asked("pool.test", 4), [("99", 60)] * 2 + [("1", 9)] * 2)
         self.assertEqual(self.asked("go-on.test", 4), [("99", 9)] * 2 + [("1", 9)] * 2)
         self.assertEqual(self.asked("old-pool.test", 4), [("99", 60)] * 2 + [("1", 60)] * 2)
+
+    def test_former_forms_without_a_rate(self):
+        self.assertEqual(self.asked("always-pool.test", 4), [("99", 60)] * 4)
+        for kw, ip in ((dict(use_edns=0, want_dnssec=True), "99"), (dict(set_flags=dns.flags.CD), "99"), ({}, "1")):
+            self.assertEqual(Ask(**kw).to(self.d.port, "signed.test").answer[0][0].to_text(), "192.0.2." + ip)
 
     def test_a_pool_that_does_not_exist_drops(self):
         self.assertTrue(clients.silent(self.d.port, "nowhere.test", timeout=0.2))
