@@ -93,7 +93,6 @@ static const struct {
 	{"(?<!x)[0-9]{5}y", "x1234y", false},
 	/* beyond what a tree can say */
 	{"(?x) a b", "nothing of it", true},
-	{"(?-i)abc", "nothing of it", true},
 	{"(a)(?1)(?1)", "nothing of it", true},
 };
 
@@ -199,7 +198,7 @@ static void no_candidate_is_missing(void **state)
 	}
 	/* expressions of few octets match often; still, most that do not are no candidates */
 	assert_in_range(t.matches, t.asked / 20, t.asked / 2);
-	assert_in_range(t.candidates, t.matches, t.matches + t.asked / 5);
+	assert_in_range(t.candidates, t.matches, t.matches + t.asked / 4);
 }
 
 static const struct {
