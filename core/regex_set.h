@@ -15,8 +15,8 @@
  *   KiB                1      10       63      455    4,800
  *
  * Expressions tied to the end of a text, or its begin, and words cost least. What is in every answer:
- * those of which core/regex_tree.h has no tree, those that match any text, and groups of more than seven
- * that would need tables out of proportion, as ^.*a.*b.*c.* for many letters.
+ * those of which core/regex_tree.h has no tree, those that may match any text, and those that together
+ * would need tables out of proportion, as many like ^.*ab.*cd.*ef.
  */
 #ifndef CORE_REGEX_SET_H
 #define CORE_REGEX_SET_H
