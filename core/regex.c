@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/regex_dfa.h"
 #include "core/regex_ere.h"
 #include "core/regex_re2.h"
 #include "core/regex_sim.h"
@@ -35,6 +36,7 @@ struct regex {
 	pcre2_code *code;
 	struct regex_re2 *re2;
 	struct regex_tree *tree;
+	struct regex_dfa *dfa; /* instead of an RE2 that takes locks */
 	struct regex_sim *sim; /* decides where PCRE2 gives up; not all have one */
 	char *text;
 };
@@ -152,6 +154,31 @@ bool regex_has_re2(void)
 #endif
 }
 
+#ifdef HAVE_RE2
+
+/* Of the work for an automaton (core/regex_dfa.h), which may turn out to be too large: some 40 ms.
+ */
+#define DFA_WORK (4u << 20)
+
+/* Says the same as RE2 of all texts; NULL when there is none that does. */
+static struct regex_dfa *dfa_of(const struct regex_tree *tree)
+{
+	struct regex_piece piece = {.tree = tree};
+	struct regex_dfa *dfa;
+	uint64_t vain = DFA_WORK;
+
+	if (tree == NULL || !tree->exact)
+		return NULL;
+	piece.to = tree->items_n;
+	dfa = regex_dfa_new(&piece, 1, false, &vain);
+	if (dfa == NULL || dfa->exact)
+		return dfa;
+	regex_dfa_free(dfa);
+	return NULL;
+}
+
+#endif
+
 static struct regex *new_re2(const char *text, struct err *err)
 {
 #ifdef HAVE_RE2
@@ -166,6 +193,8 @@ static struct regex *new_re2(const char *text, struct err *err)
 	re = regex_alloc(REGEX_RE2, text);
 	re->re2 = re2;
 	re->tree = regex_tree_new(REGEX_RE2, text);
+	if (regex_re2_locks(re2))
+		re->dfa = dfa_of(re->tree);
 	return re;
 #else
 	err_set(err,
@@ -190,6 +219,7 @@ void regex_free(struct regex *re)
 #endif
 	regex_tree_free(re->tree);
 	regex_sim_free(re->sim);
+	regex_dfa_free(re->dfa);
 	free(re->text);
 	free(re);
 }
@@ -217,6 +247,8 @@ bool regex_match(const struct regex *re, const char *text, size_t len)
 	int rc;
 
 #ifdef HAVE_RE2
+	if (re->dfa != NULL)
+		return regex_dfa_match(re->dfa, text, len);
 	if (re->re2 != NULL)
 		return regex_re2_match(re->re2, text, len);
 #endif

@@ -26,7 +26,7 @@
 #define LISTS_MAX (4u << 20)
 
 /* Of one item; repetitions within a repetition may have more. */
-#define ITEM_STEPS 256
+#define ITEM_STEPS 128
 
 #define NO_BASE 256u /* with which nothing begins */
 
@@ -441,6 +441,7 @@ static struct regex_dfa *finish(struct builder *b, uint32_t start, bool backward
 	memcpy(dfa->class_of, b->nfa.class_of, sizeof(dfa->class_of));
 	dfa->shift = (uint8_t)b->shift;
 	dfa->backward = backward;
+	dfa->exact = !b->nfa.rounded;
 	dfa->start = number[start];
 	dfa->states = b->subsets_n;
 	dfa->memory = sizeof(*dfa) + b->subsets_n * (row + 2 * sizeof(hits[0])) +
@@ -526,4 +527,16 @@ void regex_dfa_free(struct regex_dfa *dfa)
 	free((void *)dfa->ends);
 	free((void *)dfa->lists);
 	free(dfa);
+}
+
+bool regex_dfa_match(const struct regex_dfa *dfa, const char *text, size_t len)
+{
+	uint32_t state = dfa->start;
+
+	for (size_t i = 0; i < len && state < dfa->first_hit; i++) {
+		state = dfa->next[(state << dfa->shift) + dfa->class_of[(uint8_t)text[i]]];
+		if (state == DFA_DEAD)
+			return false;
+	}
+	return state >= dfa->first_hit || dfa->ends[state] != 0;
 }

@@ -15,6 +15,7 @@ struct regex_dfa {
 	uint8_t class_of[256];
 	uint8_t shift; /* a row is 1 << shift elements */
 	bool backward; /* texts are read from their end */
+	bool exact;    /* no count of repetition was rounded */
 	uint16_t start;
 	uint16_t first_hit; /* this state and all above it say that a piece is there */
 	uint32_t states;
@@ -35,5 +36,9 @@ struct regex_dfa {
 struct regex_dfa *regex_dfa_new(const struct regex_piece *pieces, uint32_t n, bool backward,
 				uint64_t *vain);
 void regex_dfa_free(struct regex_dfa *dfa);
+
+/* Whether any of its pieces is in the text. For one that reads forward. Any thread; 2 ns an octet.
+ */
+bool regex_dfa_match(const struct regex_dfa *dfa, const char *text, size_t len);
 
 #endif

@@ -156,8 +156,11 @@ static uint32_t emit(struct emitter *e, uint32_t at, uint32_t next)
 /* An item by its number in the store. */
 static uint32_t emit_item(struct emitter *e, uint32_t item, uint32_t next)
 {
+	const struct regex_store *s = &e->nfa->store;
+	uint32_t least = count_steps(s, item, 1);
+
 	e->count_max = COUNT_MAX;
-	while (e->count_max > 1 && count_steps(&e->nfa->store, item, e->count_max) > e->item_steps)
+	while (e->count_max > 1 && count_steps(s, item, e->count_max) > least + e->item_steps)
 		e->count_max /= 2;
 	return emit(e, item, next);
 }

@@ -61,8 +61,8 @@ struct regex_nfa {
 };
 
 /*
- * backward: for texts read from their end, with begin and end exchanged. An item with more than
- * item_steps steps has its counts of repetition rounded, upwards to "any number".
+ * backward: for texts read from their end, with begin and end exchanged. Of each item, counts of
+ * repetition may take item_steps steps; beyond, they are rounded upwards, to "any number".
  */
 void nfa_init(struct regex_nfa *nfa, const struct regex_piece *pieces, uint32_t n, bool backward,
 	      uint32_t item_steps);

@@ -66,15 +66,19 @@ static bool is_optional(const struct regex_tree *t, uint32_t at)
 	return false;
 }
 
+/* Any number of any octets; without the end of a line, it is still taken for all that there is. */
 static bool is_anything(const struct regex_tree *t, uint32_t at)
 {
 	const struct regex_node *n = &t->nodes[at];
-	struct regex_octets all = {{0}};
+	struct regex_octets missing;
 
-	octets_invert(&all);
-	return n->kind == NODE_REPEAT && n->min == 0 && n->max == REPEAT_MANY &&
-	       t->nodes[n->left].kind == NODE_OCTET &&
-	       octets_equal(&t->sets[t->nodes[n->left].left], &all);
+	if (n->kind != NODE_REPEAT || n->min > 0 || n->max != REPEAT_MANY ||
+	    t->nodes[n->left].kind != NODE_OCTET)
+		return false;
+	missing = t->sets[t->nodes[n->left].left];
+	octets_add(&missing, '\n');
+	octets_invert(&missing);
+	return octets_equal(&missing, &(struct regex_octets){{0}});
 }
 
 /* Whether it matches nowhere but at the begin, or at the end. */

@@ -7,9 +7,6 @@
 #include "core/regex_dfa.h"
 #include "core/regex_piece.h"
 
-/* PCRE2 alone is faster for so few. */
-#define EXPRESSIONS_MIN 5
-
 /* So few that do not fit into a table together are not worth a pass over the text. */
 #define PIECES_MIN 8
 
@@ -69,7 +66,7 @@ static void sort_expressions(struct regex_set *set, const struct regex *const *e
 			expressions[i] == NULL ? NULL : regex_tree(expressions[i]);
 		enum piece_kind kind = tree == NULL ? PIECE_ANY : piece_choose(tree, &piece);
 
-		if (kind == PIECE_ANY || set->n < EXPRESSIONS_MIN) {
+		if (kind == PIECE_ANY) {
 			add_always(set, i);
 			continue;
 		}

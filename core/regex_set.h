@@ -1,10 +1,22 @@
 /*
- * Which of many regular expressions may match a text, found in one pass over it whatever their
- * number. For the rules of a chain: built when the chain is published, never changed after, asked
- * by any worker without a lock or an allocation.
+ * Which of many regular expressions may match a text, found in a few passes over it whatever their
+ * number. For the rules of a chain: built when the chain is published, never changed after, asked by
+ * any worker without a lock or an allocation.
  *
- * The answer errs on one side only. An expression that is not in it does not match; one that is in
- * it has to be tried with regex_match.
+ * The answer errs on one side only. An expression that is not in it does not match; one that is in it
+ * has to be tried with regex_match. With lists as operators have them, few others are in it.
+ *
+ * Names of 22 octets that match nothing (tools/bench_regex.c), against PCRE2 one after the other:
+ *
+ *   expressions        1      10      100    1,000   10,000
+ *   ns                14      85      130      130      250
+ *   PCRE2 ns          36     210    3,600  140,000        -
+ *   ms to build    0.01     0.1      0.6        5      110
+ *   KiB                1      10       63      455    4,800
+ *
+ * Expressions tied to the end of a text, or its begin, and words cost least. What is in every answer:
+ * those of which core/regex_tree.h has no tree, those that may match any text, and those that together
+ * would need tables out of proportion, as many like ^.*ab.*cd.*ef.
  */
 #ifndef CORE_REGEX_SET_H
 #define CORE_REGEX_SET_H

@@ -5,7 +5,7 @@
 #include "core/mem.h"
 
 /* A tree serves to rule an expression out; one this large would cost more than it saves. */
-#define NODES_MAX 1024
+#define NODES_MAX 16384
 /* PCRE2 nests no deeper; bounds the stack here and in what walks the tree. */
 #define DEPTH_MAX 250
 
@@ -14,6 +14,9 @@ struct parser {
 	enum regex_kind kind;
 	unsigned depth;
 	bool chooses;
+	bool caseless;
+	bool dot_is_any;    /* or anything but the end of a line */
+	bool has_set_flags; /* the parenthesis just read was no group, but (?i) or its like */
 	bool inexact;
 	bool lost; /* something the tree has no word for, not even "anything" */
 	struct regex_tree *tree;
@@ -70,16 +73,27 @@ static uint32_t literal(struct parser *p, uint8_t octet)
 	if (p->kind == REGEX_RE2 && octet >= 0x80)
 		return lost(p);
 	octets_add(&set, octet);
-	octets_fold(&set);
+	if (p->caseless)
+		octets_fold(&set);
 	return octet_of(p, &set);
 }
 
 static uint32_t any_octet(struct parser *p)
 {
-	struct regex_octets all = {{0}};
+	struct regex_octets set = {{0}};
 
-	octets_invert(&all);
-	return octet_of(p, &all);
+	octets_invert(&set);
+	return octet_of(p, &set);
+}
+
+static uint32_t dot(struct parser *p)
+{
+	struct regex_octets set = {{0}};
+
+	if (!p->dot_is_any)
+		octets_add(&set, '\n');
+	octets_invert(&set);
+	return octet_of(p, &set);
 }
 
 static uint32_t repeat(struct parser *p, uint32_t what, unsigned min, unsigned max)
@@ -193,6 +207,8 @@ static bool named_class(struct parser *p, struct regex_octets *set)
 	if (p->pos[1] != ':' || end == NULL || end < name ||
 	    !octets_add_class(&class, name, (size_t)(end - name)))
 		return false;
+	if (negated && p->caseless)
+		octets_fold(&class);
 	if (negated)
 		octets_invert(&class);
 	octets_add_all(set, &class);
@@ -245,12 +261,10 @@ static uint32_t bracket(struct parser *p)
 			return lost(p);
 	} while (*p->pos != ']');
 	p->pos++;
-	/* RE2 keeps the case: [^a] matches "A", and then so must its set, which knows no case */
-	if (p->kind == REGEX_POSIX)
+	if (p->caseless)
 		octets_fold(&set);
 	if (negated)
 		octets_invert(&set);
-	octets_fold(&set);
 	return octet_of(p, &set);
 }
 
@@ -265,18 +279,29 @@ static uint32_t group(struct parser *p)
 	return what;
 }
 
-/* (?i) and (?i:…); s is one more, because a dot is any octet here in any case. */
+/* (?i) and (?i-s:…), which last until the group around them ends. */
 static uint32_t flags(struct parser *p)
 {
-	while (*p->pos == 'i' || *p->pos == 's' || (*p->pos == '-' && p->kind == REGEX_RE2))
-		p->pos++;
+	bool on = true;
+
+	for (; *p->pos == 'i' || *p->pos == 's' || *p->pos == '-'; p->pos++) {
+		if (*p->pos == 'i')
+			p->caseless = on;
+		else if (*p->pos == 's')
+			p->dot_is_any = on;
+		else
+			on = false;
+	}
 	if (*p->pos == ':') {
 		p->pos++;
 		return group(p);
 	}
-	/* to RE2, what comes next repeats what stands before the flags */
-	if (*p->pos++ != ')' || (*p->pos != '\0' && strchr("*+?{", *p->pos) != NULL))
+	if (*p->pos++ != ')')
 		return lost(p);
+	/* to RE2, what comes next repeats what stands before the flags */
+	if (*p->pos != '\0' && strchr("*+?{", *p->pos) != NULL)
+		return lost(p);
+	p->has_set_flags = true;
 	return leaf(p, NODE_EMPTY);
 }
 
@@ -309,6 +334,7 @@ static uint32_t special_group(struct parser *p)
 
 static uint32_t parenthesis(struct parser *p)
 {
+	bool caseless = p->caseless, dot_is_any = p->dot_is_any;
 	uint32_t what;
 
 	if (p->pos[0] == '*' || p->depth == DEPTH_MAX)
@@ -321,6 +347,11 @@ static uint32_t parenthesis(struct parser *p)
 		what = group(p);
 	}
 	p->depth--;
+	if (!p->has_set_flags) {
+		p->caseless = caseless;
+		p->dot_is_any = dot_is_any;
+	}
+	p->has_set_flags = false;
 	return what;
 }
 
@@ -336,7 +367,7 @@ static uint32_t atom(struct parser *p)
 	case '\\':
 		return escape(p);
 	case '.':
-		return any_octet(p);
+		return dot(p);
 	case '^':
 		return leaf(p, NODE_BEGIN);
 	case '$':
@@ -443,7 +474,11 @@ static void list_items(struct regex_tree *t, uint32_t at)
 struct regex_tree *regex_tree_new(enum regex_kind kind, const char *text)
 {
 	struct regex_tree *t = mem_zalloc(1, sizeof(*t));
-	struct parser p = {.pos = text, .kind = kind, .tree = t};
+	struct parser p = {.pos = text,
+			   .kind = kind,
+			   .caseless = kind == REGEX_POSIX,
+			   .dot_is_any = kind == REGEX_POSIX,
+			   .tree = t};
 	uint32_t begin = leaf(&p, NODE_BEGIN), end = leaf(&p, NODE_END);
 	uint32_t root = alternatives(&p);
 
@@ -458,8 +493,7 @@ struct regex_tree *regex_tree_new(enum regex_kind kind, const char *text)
 	list_items(t, root);
 	if (kind == REGEX_RE2)
 		list_items(t, end);
-	/* RE2 tells upper from lower case, and a tree does not */
-	t->exact = !p.inexact && kind == REGEX_POSIX;
+	t->exact = !p.inexact;
 	t->chooses = p.chooses;
 	t->nodes = mem_realloc(t->nodes, t->nodes_n, sizeof(t->nodes[0]));
 	return t;

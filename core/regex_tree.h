@@ -29,7 +29,7 @@ struct regex_node {
 
 struct regex_tree {
 	struct regex_node *nodes;
-	struct regex_octets *sets; /* with both cases of a letter, or none */
+	struct regex_octets *sets;
 	uint32_t *items;           /* nodes whose concatenation the whole is */
 	uint32_t nodes_n, sets_n, items_n;
 	bool exact;   /* stands for no more than the expression matches */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/dns/name.h"
+#include "core/regex_dfa.h"
 #include "core/regex_sim.h"
 #include "test/regex_fixture.h"
 
@@ -193,22 +194,39 @@ static void random_expressions_mean_what_the_system_says(void **state)
 	assert_in_range(matched, compared / 10, compared * 9 / 10);
 }
 
-static unsigned compare_ways(const struct regex *re, const struct regex_sim *sim)
+/* In as many ways as the expression has. */
+static unsigned compare_ways(const struct regex *re)
 {
+	struct regex_piece piece = {.tree = regex_tree(re)};
+	uint64_t vain = 1u << 20;
+	struct regex_sim *sim = regex_sim_new(piece.tree);
+	struct regex_dfa *dfa;
+	unsigned compared = 0;
 	char text[40];
 
+	if (sim == NULL)
+		return 0;
+	piece.to = piece.tree->items_n;
+	dfa = regex_dfa_new(&piece, 1, false, &vain);
 	for (unsigned i = 0; i < 20; i++) {
 		size_t len = random_text(text, sizeof(text));
+		bool want = regex_match(re, text, len);
 
-		if (regex_sim_match(sim, text, len) != regex_match(re, text, len))
-			fail_msg("'%s' on '%s'", regex_text(re), text);
+		if (regex_sim_match(sim, text, len) != want)
+			fail_msg("'%s' on '%s' by simulation", regex_text(re), text);
+		if (dfa != NULL && dfa->exact && regex_dfa_match(dfa, text, len) != want)
+			fail_msg("'%s' on '%s' by table", regex_text(re), text);
+		compared += 1 + (dfa != NULL && dfa->exact);
 	}
-	return 20;
+	regex_sim_free(sim);
+	regex_dfa_free(dfa);
+	return compared;
 }
 
-static void the_other_way_says_what_pcre2_says(void **state)
+static void automata_say_what_pcre2_and_re2_say(void **state)
 {
-	unsigned compared = 0;
+	static const enum regex_dialect dialects[] = {DIALECT_ERE, DIALECT_PCRE2, DIALECT_RE2};
+	unsigned compared[ARRAY_LEN(dialects)] = {0};
 	struct expression e;
 
 	(void)state;
@@ -216,18 +234,42 @@ static void the_other_way_says_what_pcre2_says(void **state)
 	for (unsigned round = 0; round < 4000; round++) {
 		struct err err;
 		struct regex *re;
-		struct regex_sim *sim = NULL;
+		unsigned d = round % ARRAY_LEN(dialects);
 
-		random_expression(&e, round % 2 == 0 ? DIALECT_ERE : DIALECT_PCRE2, 3);
-		re = regex_new(REGEX_POSIX, e.text, &err);
+		random_expression(&e, dialects[d], 3);
+		re = regex_new(dialects[d] == DIALECT_RE2 ? REGEX_RE2 : REGEX_POSIX, e.text, &err);
 		if (re != NULL && regex_tree(re) != NULL)
-			sim = regex_sim_new(regex_tree(re));
-		if (sim != NULL)
-			compared += compare_ways(re, sim);
-		regex_sim_free(sim);
+			compared[d] += compare_ways(re);
 		regex_free(re);
 	}
-	assert_true(compared > 30000);
+	assert_true(compared[0] > 40000);
+	assert_true(compared[1] > 5000);
+	assert_true(compared[2] > 5000 || !regex_has_re2());
+}
+
+/* So many words that RE2 would take its lock. */
+static void long_expressions_of_re2_match(void **state)
+{
+	char text[4096] = ".*\\.(", name[32];
+	struct regex *re;
+	struct err err;
+
+	(void)state;
+	if (!regex_has_re2())
+		skip();
+	for (unsigned i = 0; i < 300; i++)
+		snprintf(text + strlen(text), 16, "%sWord%u", i == 0 ? "" : "|", i * 37);
+	strcat(text, ")\\..*");
+	re = regex_new(REGEX_RE2, text, &err);
+	assert_non_null(re);
+	for (unsigned i = 0; i < 37 * 300; i++) {
+		int len = snprintf(name, sizeof(name), "www.Word%u.example", i);
+
+		if (regex_match(re, name, (size_t)len) != (i % 37 == 0))
+			fail_msg("%s", name);
+	}
+	assert_false(regex_match(re, "www.word37.example", 18));
+	regex_free(re);
 }
 
 /* Without a bound these would take longer than the world exists. All match a text with a b at its
@@ -417,7 +459,8 @@ int main(void)
 		cmocka_unit_test(re2_expressions_match_whole_names),
 		cmocka_unit_test(bad_expressions_are_refused_by_place),
 		cmocka_unit_test(random_expressions_mean_what_the_system_says),
-		cmocka_unit_test(the_other_way_says_what_pcre2_says),
+		cmocka_unit_test(automata_say_what_pcre2_and_re2_say),
+		cmocka_unit_test(long_expressions_of_re2_match),
 		cmocka_unit_test(endless_expressions_end),
 		cmocka_unit_test(endless_references_end),
 		cmocka_unit_test(long_texts_match),

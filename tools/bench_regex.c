@@ -230,7 +230,7 @@ static void bench(unsigned n, bool re2)
 
 int main(int argc, char **argv)
 {
-	static const unsigned sizes[] = {1, 10, 100, 1000, 3000, 10000};
+	static const unsigned sizes[] = {1, 4, 10, 30, 100, 300, 1000, 3000, 10000};
 	bool re2 = cli_flag(argc, argv, "re2");
 
 	pin_to((int)cli_number(argc, argv, "core", -1));

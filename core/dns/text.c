@@ -47,7 +47,13 @@ char *name_text(const uint8_t *name, size_t len, char text[static DNS_NAME_TEXT_
 	return text;
 }
 
-/* Eight octets at once: bit 7 of each says whether the octet is c. */
+/* The sum of eight octets, if it is below 256. */
+static inline size_t sum8(uint64_t v)
+{
+	return (size_t)(v * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* Bit 7 of each octet says whether it is c. */
 static inline uint64_t equal8(uint64_t v, uint8_t c)
 {
 	const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
@@ -56,7 +62,7 @@ static inline uint64_t equal8(uint64_t v, uint8_t c)
 	return ~(((v & low7) + low7) | v) & ~low7;
 }
 
-/* Whether it is no printing ASCII character: 0x7f and what lies above it, or a space and what lies
+/* Whether it is no printing ASCII character: 0x7f and what lies above, or a space and what lies
  * below. */
 static inline uint64_t unprintable8(uint64_t v)
 {
@@ -66,27 +72,33 @@ static inline uint64_t unprintable8(uint64_t v)
 	return (v | (low7 + ones) | ~(low7 + ones * (0x7f - ' '))) & ones * 0x80;
 }
 
+/*
+ * The octets of all labels are copied at once, with the lengths between them, and those that need
+ * an escape are counted. Lengths that were counted are taken off again where the dots are put in
+ * their places.
+ */
 size_t name_text_bare(const uint8_t *name, size_t len, char text[static DNS_NAME_TEXT_MAX])
 {
 	size_t bare = len < 2 ? 0 : len - 2; /* without the first length octet and the root */
-	size_t dots = 0, labels = 0;
-	uint64_t v, odd = 0;
+	uint64_t dots8 = 0, odd8 = 0, v;     /* counts, by the position of an octet in eight */
+	size_t dots, odd;
 
-	if (bare == 0) {
-		text[0] = '\0';
-		return 0;
-	}
 	memcpy(text, name + 1, bare);
-	memset(text + bare, 'x', sizeof(v));
-	for (size_t at = name[0]; at < bare; at += (size_t)name[at + 1] + 1, labels++)
-		text[at] = '.';
+	memset(text + bare, 'x', sizeof(v)); /* which needs no escape */
 	for (size_t i = 0; i < bare; i += sizeof(v)) {
 		memcpy(&v, text + i, sizeof(v));
-		odd |= unprintable8(v) | equal8(v, '\\');
-		dots += (size_t)__builtin_popcountll(equal8(v, '.'));
+		odd8 += (unprintable8(v) | equal8(v, '\\')) >> 7;
+		dots8 += equal8(v, '.') >> 7;
 	}
+	odd = sum8(odd8);
+	dots = sum8(dots8);
 	text[bare] = '\0';
-	if (likely(odd == 0 && dots == labels))
+	for (size_t at = name[0]; at < bare; at += (size_t)name[at + 1] + 1) {
+		text[at] = '.';
+		odd -= name[at + 1] <= ' ';
+		dots -= name[at + 1] == '.';
+	}
+	if (likely((odd | dots) == 0))
 		return bare;
 	name_text(name, len, text);
 	bare = strlen(text) - 1;
