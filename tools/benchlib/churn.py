@@ -1,8 +1,8 @@
 """
 The row of changes: rules are added, moved and removed over the console while traffic flows.
 
-Each change is a command of its own and so a transaction of its own. They are sealed beforehand and their
-answers read afterwards, since what a client of the console costs must not show as the server's.
+Each change is a command of its own and so a transaction of its own. Commands are sealed beforehand, so that
+the client of the console keeps its pace beside the load generator; nothing of it is on the server's core.
 """
 import os
 import select

@@ -108,7 +108,8 @@ def regex_rules():
 
 
 def limit_rule():
-    return f"addAction(MaxQPSIPRule({MILLION}), DropAction())\n"
+    """One query a second and client, ten at once: more than what each of a million asks, and not much more."""
+    return "addAction(MaxQPSIPRule(1, 32, 64, 10), DropAction())\n"
 
 
 MILLION_CLIENTS = ("--clients", MILLION)

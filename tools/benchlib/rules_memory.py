@@ -3,7 +3,7 @@ import statistics
 import time
 
 from benchlib.rows import MILLION
-from benchlib.rules import NAME_ELEMENT, PREFIX_ELEMENT, limit_rule, set_of
+from benchlib.rules import MILLION_CLIENTS, NAME_ELEMENT, PREFIX_ELEMENT, limit_rule, set_of
 from benchlib.servers import Running
 
 CLIENTS_MEMORY = "rules: memory of MaxQPSIPRule"
@@ -50,7 +50,7 @@ def cost_of_set(house, candidate, elements, rule):
 def resident_by_clients(house, candidate, rules):
     """Resident octets after a million clients, and after a million others."""
     server = Running(house, candidate, MILLION, rules)
-    server.warm(10_000)
+    server.warm(10_000, *MILLION_CLIENTS)
     resident = []
     for first in (0, MILLION):
         house.load(server.port, "--clients", 2 * MILLION, "--in-turn", 1, "--first", first,
