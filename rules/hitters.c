@@ -422,6 +422,11 @@ void hitters_stop(void)
 	free(h);
 }
 
+bool hitters_on(void)
+{
+	return state.now != NULL;
+}
+
 size_t hitters_memory(void)
 {
 	size_t sum = 0;

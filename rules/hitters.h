@@ -151,6 +151,9 @@ uint64_t hitter_sum(const struct hitter *h, int number, unsigned seconds);
 void hitter_note(const struct hitter *h, uint16_t who, uint8_t how);
 bool hitter_noted(const struct hitter *h, uint16_t who, uint8_t how, uint64_t within_us);
 
+/* Whether anything is counted. */
+bool hitters_on(void);
+
 /* Octets of memory in all. */
 size_t hitters_memory(void);
 

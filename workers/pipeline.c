@@ -89,6 +89,7 @@ static enum step stage_parse(struct worker *w, struct query *q)
 	parse_rest(q);
 	if (unlikely(w->settings->verbose))
 		verbose_query(q);
+	record_question(w, q);
 	q->is_xfr = q->question.qtype == TYPE_AXFR || q->question.qtype == TYPE_IXFR;
 	q->stage = STAGE_RULES;
 	return STEP_NEXT;

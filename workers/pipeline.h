@@ -92,6 +92,9 @@ bool delay_holds(struct worker *w, struct query *q);
 /* A query that the ACL let through. */
 void record_query(struct worker *w, const struct frontend *f);
 
+/* It was parsed. */
+void record_question(struct worker *w, const struct query *q);
+
 /* A query that is none. */
 void record_noncompliant(struct worker *w, const struct frontend *f);
 

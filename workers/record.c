@@ -2,6 +2,8 @@
  * owns. */
 #include "workers/pipeline.h"
 
+#include "rules/hitters.h"
+
 static struct frontend_counters *counters_of(struct worker *w, const struct frontend *f)
 {
 	return perworker_peek(&f->counters, w->id);
@@ -11,6 +13,11 @@ void record_query(struct worker *w, const struct frontend *f)
 {
 	stat_inc(&w->stats, STAT_QUERIES);
 	counter_inc(&counters_of(w, f)->queries);
+}
+
+void record_question(struct worker *w, const struct query *q)
+{
+	hitters_query(w->id, &q->client, q->question.qtype, w->now_s);
 }
 
 void record_noncompliant(struct worker *w, const struct frontend *f)
@@ -87,6 +94,8 @@ void record_answer(struct worker *w, const struct query *q)
 	count_rcode(&w->stats, flags & DNS_RCODE_MASK, q->self_made);
 	stat_latency(&w->stats, latency_kind(q), latency_us);
 	write_ring(w, q, latency_us, flags, (uint16_t)q->answer_len);
+	hitters_answer(w->id, &q->client, flags & DNS_RCODE_MASK, q->answer_len, q->pin != NULL,
+		       w->now_s);
 	if (unlikely(w->settings->verbose))
 		verbose_answer(q, latency_us);
 }

@@ -27,6 +27,8 @@ const struct lua_file lua_files[] = {
 	{"netmasks", netmask_functions, NULL},
 	{"netmasks", netmask_group_functions, NULL},
 	{"limits", limiter_functions, NULL},
+	{"blocks", block_group_functions, NULL},
+	{"blocks", exceed_functions, NULL},
 	{"rules", chain_functions, NULL},
 	{"rules", rule_pair_functions, NULL},
 	{"rules", rule_bench_functions, NULL},
@@ -51,6 +53,7 @@ const struct lua_option_list lua_option_lists[] = {
 	{"setStructuredLogging", structured_options},
 	{"declareMetric", declare_options},
 	{"newSVCRecordParameters", svc_options},
+	{"DynBlockRulesGroup:setQueryRate", block_rule_options},
 	{"incMetric", move_options},
 	{"decMetric", move_options},
 	{NULL, NULL},
@@ -60,5 +63,5 @@ const struct lua_object *const lua_objects[] = {
 	&lua_server,  &lua_pool, &lua_policy, &lua_cache, &lua_client_state,
 	&lua_address, &lua_name, &lua_suffixes, &lua_name_set, &lua_header, &lua_netmask,
 	&lua_netmask_group, &lua_limiter, &lua_selector, &lua_query_action, &lua_response_action,
-	&lua_query_rule, &lua_response_rule, &lua_svc, &lua_timed_set, NULL,
+	&lua_query_rule, &lua_response_rule, &lua_svc, &lua_timed_set, &lua_block_group, NULL,
 };

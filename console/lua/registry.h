@@ -4,6 +4,8 @@
 
 #include "console/lua/rows.h"
 
+extern const struct lua_function block_group_functions[], exceed_functions[];
+
 extern const struct lua_function acl_functions[], address_functions[], cache_functions[],
 	callback_functions[], console_functions[], help_functions[], limiter_functions[],
 	listen_functions[], log_functions[], metric_functions[], misc_functions[], name_functions[],
@@ -19,7 +21,7 @@ extern const struct lua_function rule_bench_functions[], rule_pair_functions[],
 extern struct lua_function action_functions[], chain_functions[], rule_former_functions[],
 	selector_functions[];
 
-extern const struct lua_option declare_options[], listen_options[], move_options[],
+extern const struct lua_option block_rule_options[], declare_options[], listen_options[], move_options[],
 	packet_cache_options[], server_options[], show_servers_options[], structured_options[],
 	svc_options[];
 

@@ -1,0 +1,93 @@
+/*
+ * The exceed… functions: clients over a rate, as a table for addDynBlocks. What they ask for is
+ * counted from their first call on (rules/hitters.h), and given up a minute after the last.
+ */
+#include "console/lua/registry.h"
+#include "rules/hitters.h"
+
+static const struct hitters_masks hosts = {32, 128, 0, NULL};
+
+struct over {
+	lua_State *L;
+	int number;
+	unsigned seconds;
+	double limit;
+};
+
+static void add_over(void *ctx, struct hitter *h)
+{
+	const struct over *o = ctx;
+	uint64_t n = hitter_sum(h, o->number, o->seconds);
+
+	if ((double)n <= o->limit)
+		return;
+	lua_push_address(o->L, &h->addr);
+	lua_pushinteger(o->L, (lua_Integer)n);
+	lua_rawset(o->L, -3);
+}
+
+/* The arguments at, rate, and at + 1, seconds. */
+static int exceed(lua_State *L, int at, struct hit hit)
+{
+	double rate = lua_arg_number(L, at, "rate", 0, UINT32_MAX);
+	unsigned seconds = (unsigned)lua_arg_integer(L, at + 1, "seconds", 1, UINT32_MAX);
+	struct over over = {.L = L, .seconds = seconds, .limit = rate * seconds};
+	struct hitters_set *s;
+	struct err err;
+
+	if (rate <= 0)
+		return lua_fail(L, "rate must be above 0, got %s", lua_value_text(L, at));
+	if (hitters_ask(&hosts, &hit, 1, seconds, &err) < 0)
+		return lua_fail(L, "%s", err.text);
+	lua_newtable(L);
+	s = hitters_find(&hosts);
+	if (s == NULL)
+		return 1;
+	over.number = hitters_number(s, hit);
+	hitters_visit(s, true, add_over, &over);
+	return 1;
+}
+
+static int exceed_queries(lua_State *L)
+{
+	return exceed(L, 1, (struct hit){HIT_QUERIES, 0});
+}
+
+static int exceed_type(lua_State *L)
+{
+	uint16_t type;
+
+	if (lua_type(L, 1) != LUA_TSTRING || type_parse(lua_tostring(L, 1), &type) < 0)
+		type = (uint16_t)lua_arg_integer(L, 1, "qtype", 0, UINT16_MAX);
+	return exceed(L, 2, (struct hit){HIT_QTYPE, type});
+}
+
+static int exceed_servfails(lua_State *L)
+{
+	return exceed(L, 1, (struct hit){HIT_RCODE, RCODE_SERVFAIL});
+}
+
+static int exceed_nxdomains(lua_State *L)
+{
+	return exceed(L, 1, (struct hit){HIT_RCODE, RCODE_NXDOMAIN});
+}
+
+static int exceed_octets(lua_State *L)
+{
+	return exceed(L, 1, (struct hit){HIT_OCTETS, 0});
+}
+
+#define OVER "clients, as a table of counts by address, "
+const struct lua_function exceed_functions[] = {
+	{"exceedQRate", exceed_queries, ROW_READS, "rate, seconds",
+	 OVER "that asked more than rate × seconds queries in the last seconds"},
+	{"exceedQTypeRate", exceed_type, ROW_READS, "qtype, rate, seconds",
+	 OVER "with more than rate × seconds queries of a type"},
+	{"exceedServFails", exceed_servfails, ROW_READS, "rate, seconds",
+	 OVER "with more than rate × seconds answers SERVFAIL"},
+	{"exceedNXDOMAINs", exceed_nxdomains, ROW_READS, "rate, seconds",
+	 OVER "with more than rate × seconds answers NXDOMAIN"},
+	{"exceedRespByterate", exceed_octets, ROW_READS, "rate, seconds",
+	 OVER "that got more than rate × seconds octets of answers"},
+	{NULL, NULL, 0, NULL, NULL},
+};
