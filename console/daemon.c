@@ -15,12 +15,14 @@
 #include "console/server.h"
 #include "console/setup.h"
 #include "console/stdin_console.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/settings.h"
 #include "core/stats.h"
 #include "pools/pool.h"
 #include "rules/acl.h"
 #include "rules/block_rules.h"
+#include "rules/dynblocks.h"
 #include "rules/hitters.h"
 #include "workers/workers.h"
 
@@ -98,6 +100,7 @@ static void tick(void)
 {
 	lua_host_maintenance();
 	control_on_beat(block_groups_check, hitters_on() ? HITTERS_BEAT_US / 1000 : 0);
+	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
 	workers_tick();
 	servers_collect();

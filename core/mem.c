@@ -47,10 +47,21 @@ char *mem_strdup(const char *s)
 	return memcpy(mem_alloc(len), s, len);
 }
 
-void *mem_lines(size_t len)
+static size_t whole_lines(size_t len)
 {
 	size_t lines = len == 0 ? 1 : len / CACHE_LINE + (len % CACHE_LINE != 0);
-	size_t whole = product(lines, CACHE_LINE);
 
-	return memset(or_end(aligned_alloc(CACHE_LINE, whole), whole), 0, whole);
+	return product(lines, CACHE_LINE);
+}
+
+void *mem_lines_raw(size_t len)
+{
+	size_t whole = whole_lines(len);
+
+	return or_end(aligned_alloc(CACHE_LINE, whole), whole);
+}
+
+void *mem_lines(size_t len)
+{
+	return memset(mem_lines_raw(len), 0, whole_lines(len));
 }

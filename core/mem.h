@@ -4,7 +4,7 @@
 
 #include "core/base.h"
 
-/* All four give memory for free(); on exhaustion they say so on stderr and abort. Not for the path. */
+/* All give memory for free(); on exhaustion they say so on stderr and abort. Not for the path. */
 void *mem_alloc(size_t len);
 void *mem_zalloc(size_t n, size_t size);
 void *mem_realloc(void *old, size_t n, size_t size);
@@ -12,5 +12,8 @@ char *mem_strdup(const char *s);
 
 /* Zeroed, aligned to a cache line and rounded up to whole lines. For free(). */
 void *mem_lines(size_t len);
+
+/* The same, not zeroed: pages that nobody writes take no memory. */
+void *mem_lines_raw(size_t len);
 
 #endif

@@ -78,8 +78,11 @@ struct dynblock_view {
 	bool warning;
 };
 
-/* "192.0.2.0/24", "192.0.2.1:1024/32+6" (prefix of a port of 6 bits), "example.org." */
-#define DYNBLOCK_TEXT_MAX NAME_TEXT_MAX
+/*
+ * "192.0.2.0/24", "192.0.2.1:1024/38" (with 6 bits of the port: the length is that of both), or a
+ * name with its final dot. Returns text.
+ */
+#define DYNBLOCK_TEXT_MAX DNS_NAME_TEXT_MAX
 char *dynblock_text(const struct dynblock_view *b, char text[static DYNBLOCK_TEXT_MAX]);
 
 /* All that have not ended, in no order. */
@@ -115,19 +118,31 @@ static inline bool dynblocks_any(enum dynblock_kind kind)
 	return (atomic_load_explicit(&dynblocks_present, memory_order_relaxed) >> kind & 1) != 0;
 }
 
+static inline bool dynblocks_present_now(void)
+{
+	return atomic_load_explicit(&dynblocks_present, memory_order_relaxed) != 0;
+}
+
 /* Worker, when it begins: room for its counts. */
 void dynblocks_worker_begin(unsigned worker);
 
 /* What a block does. Stays until the worker rests. */
 struct dynblock_cause {
-	struct dynblock_cause *next; /* for dynblocks_cause.c */
-	uint64_t hash;
-	size_t refs;
 	uint8_t action; /* enum dns_action */
-	bool warning;
+	bool warning, quiet;
 	uint32_t reason_len, tag_name_len, tag_value_len;
 	char text[]; /* reason, tag's name, tag's value, each with a NUL behind it */
 };
+
+static inline const char *dynblock_tag_name(const struct dynblock_cause *c)
+{
+	return c->text + c->reason_len + 1;
+}
+
+static inline const char *dynblock_tag_value(const struct dynblock_cause *c)
+{
+	return dynblock_tag_name(c) + c->tag_name_len + 1;
+}
 
 struct dynblock;
 

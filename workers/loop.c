@@ -13,6 +13,7 @@
 #include "core/tls/tls.h"
 #include "workers/loop.h"
 #include "workers/reconcile.h"
+#include "rules/dynblocks.h"
 #include "rules/log_sink.h"
 #include "rules/run.h"
 #include "workers/slab.h"
@@ -202,6 +203,7 @@ struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 	w->ring = traffic_new((TRAFFIC_ENTRIES + n_workers - 1) / n_workers);
 	w->log = log_queue_new();
 	traffic_register(w->ring);
+	dynblocks_worker_begin(w->id);
 	stats_register(&w->stats);
 	return w;
 fail:

@@ -26,6 +26,11 @@ void record_noncompliant(struct worker *w, const struct frontend *f)
 	counter_inc(&counters_of(w, f)->noncompliant);
 }
 
+void record_blocked(struct worker *w)
+{
+	stat_inc(&w->stats, STAT_DYN_BLOCKED);
+}
+
 /* Only as much of a record is written as its name is long: the rest of its lines stays cold. */
 static void write_ring(struct worker *w, const struct query *q, uint32_t latency_us, uint16_t flags,
 		       uint16_t size)

@@ -44,12 +44,6 @@ const struct lua_function block_group_functions[] = {
 	{NULL, NULL, 0, NULL, NULL},
 };
 
-const struct lua_option block_rule_options[] = {
-	{"tagName", OPTION_STRING, 0, 0, "", "the tag that DNSAction.SetTag sets"},
-	{"tagValue", OPTION_STRING, 0, 0, "", "its value, by default empty"},
-	{NULL, 0, 0, 0, NULL, NULL},
-};
-
 /*
  * Rules. Arguments are read in the order in which they stand; at is the next one.
  */
@@ -137,7 +131,7 @@ static int finish(struct reader *r)
 	if (!lua_arg_missing(L, r->at + 1))
 		r->rule.warning = read_warning(r, r->at + 1);
 	if (!lua_arg_missing(L, r->at + 2)) {
-		lua_options_check(L, r->at + 2, block_rule_options);
+		lua_options_check(L, r->at + 2, dynblock_options);
 		r->rule.tag_name = lua_option_string(L, r->at + 2, "tagName");
 		r->rule.tag_value = lua_option_string(L, r->at + 2, "tagValue");
 	}
