@@ -38,7 +38,7 @@ static struct {
 	struct news {
 		struct block_group *group; /* NULL: gone meanwhile */
 		struct dynblock_new block;
-	} *list;
+	} * list;
 	size_t n, cap;
 	bool telling;
 } news;
@@ -166,8 +166,8 @@ static int check_counts(const struct block_group *g, const struct block_rule *r,
 	int rc;
 
 	list[g->n] = counted(r);
-	rc = hitters_can(list, g->n + 1, r->seconds == 0 || r->seconds > seconds ? r->seconds : seconds,
-			 err);
+	rc = hitters_can(list, g->n + 1,
+			 r->seconds == 0 || r->seconds > seconds ? r->seconds : seconds, err);
 	free(list);
 	return rc;
 }
@@ -197,12 +197,14 @@ int block_group_set_masks(struct block_group *g, unsigned v4, unsigned v6, unsig
 			  struct err *err)
 {
 	if (v4 > 32 || v6 > 128 || port > 16)
-		return err_set(err,
-			       "masks have at most 32 bits for IPv4, 128 for IPv6 and 16 for ports, "
-			       "not %u, %u, %u",
-			       v4, v6, port);
+		return err_set(
+			err,
+			"masks have at most 32 bits for IPv4, 128 for IPv6 and 16 for ports, "
+			"not %u, %u, %u",
+			v4, v6, port);
 	if (port > 0 && v4 != 32)
-		return err_set(err, "ports count only with all 32 bits of an IPv4 address, not with %u",
+		return err_set(err,
+			       "ports count only with all 32 bits of an IPv4 address, not with %u",
 			       v4);
 	g->masks = (struct hitters_masks){(uint8_t)v4, (uint8_t)v6, (uint8_t)port, NULL};
 	return 0;
@@ -246,8 +248,8 @@ bool block_group_is_quiet(const struct block_group *g)
 	return g->quiet;
 }
 
-void block_group_on_new(struct block_group *g, void (*hook)(void *ctx, const struct dynblock_new *b),
-			void *ctx)
+void block_group_on_new(struct block_group *g,
+			void (*hook)(void *ctx, const struct dynblock_new *b), void *ctx)
 {
 	g->hook = hook;
 	g->hook_ctx = ctx;

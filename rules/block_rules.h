@@ -1,8 +1,8 @@
 /*
  * Groups of rules that block clients for a while (DynBlockRulesGroup): rates and ratios of what
- * rules/hitters.h counts, each with a limit, and perhaps a lower one that only warns. A group is armed
- * by block_group_apply; while armed it is checked at each reading, ten times a second, and not only
- * when it is applied. All of it is the control thread's.
+ * rules/hitters.h counts, each with a limit, and perhaps a lower one that only warns. A group is
+ * armed by block_group_apply; while armed it is checked at each reading, ten times a second, and
+ * not only when it is applied. All of it is the control thread's.
  */
 #ifndef RULES_BLOCK_RULES_H
 #define RULES_BLOCK_RULES_H
@@ -47,7 +47,8 @@ int block_group_set(struct block_group *g, const struct block_rule *r, struct er
 int block_group_set_masks(struct block_group *g, unsigned v4, unsigned v6, unsigned port,
 			  struct err *err);
 
-/* Clients that are never blocked nor counted, and exceptions from that: the longest netmask decides. */
+/* Clients that are never blocked nor counted, and exceptions from that: the longest netmask
+ * decides. */
 void block_group_exclude(struct block_group *g, const struct netmask *nm);
 void block_group_include(struct block_group *g, const struct netmask *nm);
 bool block_group_remove_range(struct block_group *g, const struct netmask *nm);
@@ -60,13 +61,14 @@ void block_group_set_quiet(struct block_group *g, bool quiet);
 bool block_group_is_quiet(const struct block_group *g);
 
 /*
- * Called for each block that is new, when all have been judged: it may change, apply or free any group.
- * What it is shown is lent. NULL: nobody.
+ * Called for each block that is new, when all have been judged: it may change, apply or free any
+ * group. What it is shown is lent. NULL: nobody.
  */
-void block_group_on_new(struct block_group *g, void (*hook)(void *ctx, const struct dynblock_new *b),
-			void *ctx);
+void block_group_on_new(struct block_group *g,
+			void (*hook)(void *ctx, const struct dynblock_new *b), void *ctx);
 
-/* Inserts a block of the group's: quiet, told to its hook at the next apply or check, as the group has it. */
+/* Inserts a block of the group's: quiet, told to its hook at the next apply or check, as the group
+ * has it. */
 void block_group_insert(struct block_group *g, struct dynblock_new *b);
 
 /*
@@ -79,10 +81,12 @@ int block_group_apply(struct block_group *g, struct err *err);
 /* Reads what was counted and judges by the rules of all armed groups. */
 void block_groups_check(void);
 
-/* The i-th rule in the order they are judged, or NULL; lent until the group changes, as the others are. */
+/* The i-th rule in the order they are judged, or NULL; lent until the group changes, as the others
+ * are. */
 const struct block_rule *block_group_rule(const struct block_group *g, unsigned i);
 void block_group_masks(const struct block_group *g, unsigned *v4, unsigned *v6, unsigned *port);
-const struct netmask_table *block_group_ranges(const struct block_group *g); /* values as hitters.h */
+const struct netmask_table *block_group_ranges(
+	const struct block_group *g); /* values as hitters.h */
 const struct suffix_table *block_group_names(const struct block_group *g);
 
 /* Whether a rule of this kind is about a part of all answers. */

@@ -5,6 +5,7 @@
 #include "workers/pipeline.h"
 
 #include "core/dns/answer.h"
+#include "rules/hitters.h"
 
 static unsigned action_of(const struct worker *w, const struct dynblock_hit *hit)
 {
@@ -43,6 +44,7 @@ bool blocks_drop(struct worker *w, const struct query *q, struct dynblock_hit *h
 	if (needs_question(action_of(w, hit)))
 		return false;
 	count(w, hit);
+	hitters_blocked(w->id, &q->client);
 	return true;
 }
 

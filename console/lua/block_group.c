@@ -188,8 +188,8 @@ static int set_qtype_rate(lua_State *L)
 
 static void read_least_answers(struct reader *r)
 {
-	r->rule.least_answers = (uint64_t)lua_arg_integer(
-		r->L, r->at++, "minimumNumberOfResponses", 0, UINT32_MAX);
+	r->rule.least_answers =
+		(uint64_t)lua_arg_integer(r->L, r->at++, "minimumNumberOfResponses", 0, UINT32_MAX);
 }
 
 static int set_rcode_ratio(lua_State *L)
@@ -306,7 +306,8 @@ static int remove_range(lua_State *L)
 		char text[NETMASK_TEXT_MAX];
 
 		if (!block_group_remove_range(g, &nm))
-			lua_warn(L, "%s was neither excluded nor included", netmask_text(&nm, text));
+			lua_warn(L, "%s was neither excluded nor included",
+				 netmask_text(&nm, text));
 	}
 	return 0;
 }
@@ -425,12 +426,12 @@ static int gc(lua_State *L)
 	return 0;
 }
 
-#define COMMON  "seconds, reason, blockingTime"
-#define REST    " [, action [, warningRate [, options]]]"
-#define LEAST   ", minimumNumberOfResponses"
-#define R_REST  " [, action [, warningRatio [, options]]]"
-#define RANGES  "netmask|{netmask, …}|NetmaskGroup"
-#define OF_ALL  "blocks clients with more than this part of their answers "
+#define COMMON "seconds, reason, blockingTime"
+#define REST   " [, action [, warningRate [, options]]]"
+#define LEAST  ", minimumNumberOfResponses"
+#define R_REST " [, action [, warningRatio [, options]]]"
+#define RANGES "netmask|{netmask, …}|NetmaskGroup"
+#define OF_ALL "blocks clients with more than this part of their answers "
 static const struct lua_method methods[] = {
 	METHOD("setQueryRate", set_query_rate, 0, "rate, " COMMON REST,
 	       "blocks clients that ask more than rate × seconds queries in so many seconds"),
@@ -450,7 +451,8 @@ static const struct lua_method methods[] = {
 	       OF_ALL "not from the cache, while the cache answers at least its part of all"),
 	METHOD("setMasks", set_masks, 0, "v4, v6 [, port]",
 	       "how many bits of an address, and of its port, make a client; by default 32, 128, 0"),
-	METHOD("excludeRange", exclude_range, 0, RANGES, "clients that are neither blocked nor counted"),
+	METHOD("excludeRange", exclude_range, 0, RANGES,
+	       "clients that are neither blocked nor counted"),
 	METHOD("includeRange", include_range, 0, RANGES,
 	       "exceptions from that; the longest netmask decides"),
 	METHOD("removeRange", remove_range, 0, RANGES, "takes out exactly these netmasks"),

@@ -42,8 +42,9 @@ static void add_rule(luaL_Buffer *b, const struct block_rule *r)
 	if (ratio)
 		snprintf(least, sizeof(least), " of at least %llu answers",
 			 (unsigned long long)r->least_answers);
-	snprintf(line, sizeof(line), "%s: above %g%s%s for %u seconds%s: %s for %u seconds, '%.400s'\n",
-		 subject, r->limit, ratio ? "" : " a second", least, r->seconds, warning,
+	snprintf(line, sizeof(line),
+		 "%s: above %g%s%s for %u seconds%s: %s for %u seconds, '%.400s'\n", subject,
+		 r->limit, ratio ? "" : " a second", least, r->seconds, warning,
 		 dns_action_text(r->action), r->block_s, r->reason);
 	luaL_addstring(b, line);
 }
@@ -83,8 +84,8 @@ void lua_push_block_group_text(lua_State *L, const struct block_group *g)
 
 	block_group_masks(g, &v4, &v6, &port);
 	luaL_buffinit(L, &b);
-	snprintf(line, sizeof(line), "DynBlockRulesGroup of clients of /%u, /%u, port /%u\n", v4, v6,
-		 port);
+	snprintf(line, sizeof(line), "DynBlockRulesGroup of clients of /%u, /%u, port /%u\n", v4,
+		 v6, port);
 	luaL_addstring(&b, line);
 	for (unsigned i = 0; block_group_rule(g, i); i++)
 		add_rule(&b, block_group_rule(g, i));
