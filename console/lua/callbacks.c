@@ -59,7 +59,8 @@ static void log_failure(const char *what, const struct err *err, uint64_t *last_
 		return;
 	if (last_us)
 		*last_us = now;
-	log_error("setup", "%s failed, nothing of it took place: %s", what, err->text);
+	log_error("setup", "%s failed, nothing of it took place: %s (traceback: %s)", what, err->text,
+		  host.trace[0] ? host.trace : "none");
 }
 
 /* Calls each function of the list with what push leaves on the stack; one that fails stops no

@@ -24,6 +24,7 @@ struct host {
 	char *said;      /* complaints and warnings of the running command, terminated; NULL: none */
 	struct lua_deferred *deferred;
 	unsigned n_deferred;
+	char trace[1024]; /* where the last error was met: "file:3 in f, file:9 in maintenance" */
 };
 
 extern struct host host;
