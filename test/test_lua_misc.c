@@ -351,9 +351,26 @@ static void listeners_of_the_command_line_replace_the_file(void **state)
 	lua_host_stop();
 }
 
+static void constants_that_are_not_there_are_nil(void **state)
+{
+	static const struct line lines[] = {
+		{"one that is", "DNSRCode.REFUSED", "5\n"},
+		{"a slip", "tostring(DNSRCode.REFUSD)",
+		 "DNSRCode has no 'REFUSD' (did you mean 'REFUSED'?)\nnil\n"},
+		{"another table", "tostring(DNSAction.Dropp)",
+		 "DNSAction has no 'Dropp' (did you mean 'Drop'?)\nnil\n"},
+		{"nothing like it", "tostring(DNSQType.WHATEVER)", "nil\n"},
+		{"no name", "tostring(DNSQType[{}])", "nil\n"},
+	};
+
+	(void)state;
+	check_lines("", lines, ARRAY_LEN(lines));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(constants_that_are_not_there_are_nil),
 		cmocka_unit_test(what_is_odd_is_said_once_and_clearly),
 		cmocka_unit_test(a_directory_is_included_in_order),
 		cmocka_unit_test(the_log_is_as_the_file_asks),
