@@ -84,9 +84,12 @@ static const struct arg_spec available_args[] = {
 	{NULL, ARG_END, 0, 0, 0, NULL},
 };
 
+/* Bounds are doubles, as numbers of Lua may be: the largest up to which each integer is one. */
+#define LIMIT_MAX 9007199254740992.0
+
 static const struct arg_spec outstanding_args[] = {
 	{"poolname", ARG_TEXT, 0, 0, 0, NULL},
-	{"limit", ARG_INT, 0, 0, (double)INT64_MAX, NULL},
+	{"limit", ARG_INT, 0, 0, LIMIT_MAX, NULL},
 	{NULL, ARG_END, 0, 0, 0, NULL},
 };
 
