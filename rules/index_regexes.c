@@ -163,3 +163,8 @@ void regexes_free(struct index_regexes *r)
 	free(r->position);
 	free(r->keys);
 }
+
+bool index_has_regexes(const struct chain_index *ix)
+{
+	return ix->regexes.n_keys > 0;
+}

@@ -4,8 +4,10 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/regex.h"
 #include "pools/pool.h"
 #include "rules/counters.h"
+#include "rules/index.h"
 #include "rules/index.h"
 
 const struct chain_row chain_rows[CHAIN_COUNT] = {
@@ -71,6 +73,20 @@ static void begin(struct action *a)
 		a->type->begin(a->state);
 }
 
+/* Once: who wonders about the cost of expressions finds the reason in the log. */
+static void tell_of_regexes(const struct chain *c)
+{
+	static bool told;
+
+	if (told || !index_has_regexes(c->index) || regex_jit_is_available())
+		return;
+	told = true;
+	log_notice("rules",
+		   "regular expressions run without compiled code: the system forbids memory "
+		   "that is written and run (MemoryDenyWriteExecute=); names that may match one "
+		   "cost more");
+}
+
 /* Rules are told about once, when they have come. */
 static void committed(const struct part *before, const struct part *next, const struct tables *t)
 {
@@ -81,6 +97,7 @@ static void committed(const struct part *before, const struct part *next, const 
 	for (unsigned i = 0; i < CHAIN_COUNT; i++) {
 		const struct chain *c = r->chain[i];
 
+		tell_of_regexes(c);
 		for (unsigned k = 0; k < c->n; k++) {
 			if (c->rules[k]->creation_order < told)
 				continue;

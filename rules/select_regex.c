@@ -1,27 +1,12 @@
 /* Selectors on the name's text, by regular expressions. */
 #include <string.h>
 
-#include "core/log.h"
 #include "core/regex.h"
 #include "rules/registry.h"
 
 struct expression {
 	struct regex *regex;
 };
-
-/* Told once: an operator who wonders about the cost of expressions finds the reason in the log. */
-static void tell_of_jit(void)
-{
-	static bool told; /* control thread */
-
-	if (told || regex_jit_is_available())
-		return;
-	told = true;
-	log_notice("rules",
-		   "regular expressions run without compiled code: the system forbids memory "
-		   "that is written and run (MemoryDenyWriteExecute=); names that may match one "
-		   "cost more");
-}
 
 static int compile(struct expression *s, enum regex_kind kind, const struct arg *arg,
 		   struct err *err)
@@ -31,7 +16,6 @@ static int compile(struct expression *s, enum regex_kind kind, const struct arg 
 			       "regex holds a NUL octet at offset %zu, which no name's text "
 			       "has: leave it out",
 			       strlen(arg->text));
-	tell_of_jit();
 	s->regex = regex_new(kind, arg->text, err);
 	if (s->regex != NULL)
 		return 0;

@@ -261,7 +261,7 @@ static void the_machine_is_described(void **state)
 		{"resolvers", "table.concat(getResolvers('resolv.txt'), ' ')",
 		 "192.0.2.1 2001:db8::1\n"},
 		{"no file of them", "#getResolvers('none.txt')",
-		 "getResolvers: 'none.txt' can't be read\n0\n"},
+		 "Error: getResolvers: 'none.txt' can't be read\n0\n"},
 		{"a neighbour that is none", "#getMACAddress('198.51.100.7')", "0\n"},
 		{"time", "getCurrentTime().tv_sec - os.time() < 2 and 'now'", "now\n"},
 		{"verbosity", "getVerbose() and 'on' or 'off'", "off\n"},
