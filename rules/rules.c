@@ -87,27 +87,25 @@ static void tell_of_regexes(const struct chain *c)
 		   "cost more");
 }
 
-/* Rules are told about once, when they have come. */
+static void come_into_force(struct rule *r, const struct pools *pools)
+{
+	r->in_force = true;
+	warn_of_pool(r, pools);
+	begin(r->action);
+}
+
 static void committed(const struct part *before, const struct part *next, const struct tables *t)
 {
-	static uint64_t told; /* rules created before were looked at */
 	const struct rules *r = container_of(next, struct rules, part);
-	uint64_t newest = told;
 
 	for (unsigned i = 0; i < CHAIN_COUNT; i++) {
 		const struct chain *c = r->chain[i];
 
 		tell_of_regexes(c);
-		for (unsigned k = 0; k < c->n; k++) {
-			if (c->rules[k]->creation_order < told)
-				continue;
-			warn_of_pool(c->rules[k], t->pools);
-			begin(c->rules[k]->action);
-			if (c->rules[k]->creation_order >= newest)
-				newest = c->rules[k]->creation_order + 1;
-		}
+		for (unsigned k = 0; k < c->n; k++)
+			if (!c->rules[k]->in_force)
+				come_into_force(c->rules[k], t->pools);
 	}
-	told = newest;
 }
 
 static void release(struct part *part)
