@@ -81,51 +81,54 @@ void traffic_free(struct traffic_ring *r)
 	free(r);
 }
 
-/* An entry that is being written: where its next word goes. */
-struct pen {
+/* Where an entry is written. Small enough to live in registers, which is why all that is common is
+ * inlined. */
+struct place {
 	struct line *line;
 	struct rest *rest;
-	unsigned at;
 };
 
-static inline void put(struct pen *p, uint64_t v)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+static ALWAYS_INLINE void put(struct place p, unsigned at, uint64_t v)
 {
-	unsigned at = p->at++;
 	_Atomic uint64_t *word =
-		at < LINE_WORDS ? &p->line->word[at] : &p->rest->word[at - LINE_WORDS];
+		at < LINE_WORDS ? &p.line->word[at] : &p.rest->word[at - LINE_WORDS];
 
 	atomic_store_explicit(word, v, memory_order_release);
 }
 
-/* Whole words: up to 7 octets behind len go with them, and are not read back. */
-static inline void put_octets(struct pen *p, const void *from, size_t len)
+/* Whole words: up to 7 octets behind len go with them, and are not read back. Returns where the
+ * next goes. */
+static unsigned put_octets(struct place p, unsigned at, const void *from, size_t len)
 {
+	const uint8_t *octets = from;
 	uint64_t v;
 
-	for (const uint8_t *at = from, *end = at + len; at < end; at += sizeof(v)) {
-		memcpy(&v, at, sizeof(v));
-		put(p, v);
+	for (size_t i = 0; i < len; i += sizeof(v)) {
+		memcpy(&v, octets + i, sizeof(v));
+		put(p, at++, v);
 	}
+	return at;
 }
 
-/* The common case: the name ends in the line. */
-static inline void put_name(struct pen *p, const uint8_t *name, size_t len)
+/* The common name ends in the line. */
+static ALWAYS_INLINE void put_name(struct place p, unsigned at, const uint8_t *name, size_t len)
 {
-	_Atomic uint64_t *word = &p->line->word[p->at];
 	size_t words = (len + 7) / 8;
 	uint64_t v;
 
-	if (unlikely(p->at + words > LINE_WORDS)) {
-		put_octets(p, name, len);
+	if (unlikely(at + words > LINE_WORDS)) {
+		put_octets(p, at, name, len);
 		return;
 	}
-	for (const _Atomic uint64_t *end = word + words; word < end; word++, name += sizeof(v)) {
-		memcpy(&v, name, sizeof(v));
-		atomic_store_explicit(word, v, memory_order_release);
+	for (size_t i = 0; i < words; i++) {
+		memcpy(&v, name + 8 * i, sizeof(v));
+		atomic_store_explicit(&p.line->word[at + i], v, memory_order_release);
 	}
 }
 
-static inline bool left_out(struct traffic_ring *r)
+static ALWAYS_INLINE bool left_out(struct traffic_ring *r)
 {
 	if (likely(--r->countdown == 0)) {
 		r->countdown = r->sampling;
@@ -134,82 +137,90 @@ static inline bool left_out(struct traffic_ring *r)
 	return true;
 }
 
-/* What differs between queries and answers in the words that all entries have. */
-struct fixed {
-	uint16_t flags, size, answers;
-	unsigned kinds;
-};
-
-static inline struct pen begin(struct traffic_ring *r, const struct query *q, uint64_t now_us,
-			       struct fixed f)
+static ALWAYS_INLINE uint64_t begin(struct traffic_ring *r)
 {
-	struct pen p = {&r->lines[r->at], &r->rests[r->at], 0};
-	const struct addr *client = &q->client;
-	bool v6 = client->sa.sa_family == AF_INET6;
-	uint64_t host = v6 ? client->v6.sin6_scope_id : client->v4.sin_addr.s_addr;
 	uint64_t seq = atomic_load_explicit(&r->seq, memory_order_relaxed);
 
-	f.kinds |= q->client_proto | (v6 ? KIND_CLIENT_V6 : 0);
 	atomic_store_explicit(&r->seq, seq + 1, memory_order_relaxed);
-	put(&p, now_us << 16 | client->v4.sin_port);
-	put(&p, f.flags | (uint64_t)f.size << 16 | (uint64_t)q->question.qtype << 32 |
-			(uint64_t)q->question.name_len << 48 | (uint64_t)f.kinds << 56);
-	put(&p, host | (uint64_t)q->id << 32 | (uint64_t)f.answers << 48);
-	if (unlikely(v6))
-		put_octets(&p, &client->v6.sin6_addr, sizeof(client->v6.sin6_addr));
-	return p;
+	return seq;
 }
 
-static inline void end(struct traffic_ring *r, struct pen *p, const struct query *q)
+static ALWAYS_INLINE void end(struct traffic_ring *r, uint64_t seq)
 {
-	uint64_t seq = atomic_load_explicit(&r->seq, memory_order_relaxed);
-
-	put_name(p, q->packet + DNS_HEADER_LEN, q->question.name_len);
-	atomic_store_explicit(&r->seq, seq + 1, memory_order_release);
+	atomic_store_explicit(&r->seq, seq + 2, memory_order_release);
 	if (unlikely(++r->at == r->entries))
 		r->at = 0;
 }
 
+/* The words that every entry has, and the client's address. Returns where the next word goes. */
+static ALWAYS_INLINE unsigned put_fixed(struct place p, const struct query *q, uint64_t now_us,
+					const struct traffic_answer *a, unsigned kinds)
+{
+	const struct addr *client = &q->client;
+	bool v6 = client->sa.sa_family == AF_INET6;
+	uint64_t host = unlikely(v6) ? client->v6.sin6_scope_id : client->v4.sin_addr.s_addr;
+
+	kinds |= q->client_proto | (v6 ? KIND_CLIENT_V6 : 0);
+	put(p, 0, now_us << 16 | client->v4.sin_port);
+	put(p, 1,
+	    a->flags | (uint64_t)a->size << 16 | (uint64_t)q->question.qtype << 32 |
+		    (uint64_t)q->question.name_len << 48 | (uint64_t)kinds << 56);
+	put(p, 2, host | (uint64_t)q->id << 32 | (uint64_t)a->answers << 48);
+	if (unlikely(v6))
+		return put_octets(p, FIXED_WORDS, &client->v6.sin6_addr,
+				  sizeof(client->v6.sin6_addr));
+	return FIXED_WORDS;
+}
+
 void traffic_note_query(struct traffic_ring *r, const struct query *q, uint64_t now_us)
 {
-	struct pen p;
+	struct traffic_answer a = {.flags = q->flags, .size = q->len};
+	struct place p = {&r->lines[r->at], &r->rests[r->at]};
+	uint64_t seq;
+	unsigned at;
 
 	if (unlikely(left_out(r)))
 		return;
-	p = begin(r, q, now_us, (struct fixed){q->flags, q->len, msg_ancount(q->packet), 0});
-	end(r, &p, q);
+	seq = begin(r);
+	at = put_fixed(p, q, now_us, &a, 0);
+	put_name(p, at, q->packet + DNS_HEADER_LEN, q->question.name_len);
+	end(r, seq);
 }
 
-static unsigned server_kind(const struct addr *server)
+static ALWAYS_INLINE unsigned server_kind(const struct addr *server)
 {
 	if (server == NULL)
 		return 0;
 	return server->sa.sa_family == AF_INET6 ? KIND_SERVER_V6 : KIND_SERVER_V4;
 }
 
-static void put_server(struct pen *p, const struct addr *server, uint64_t latency_us)
+static ALWAYS_INLINE unsigned put_server(struct place p, unsigned at, const struct addr *server,
+					 uint64_t latency_us)
 {
-	put(p, latency_us << 32 | server->v4.sin_port);
-	if (server->sa.sa_family == AF_INET6) {
-		put_octets(p, &server->v6.sin6_addr, sizeof(server->v6.sin6_addr));
-		put(p, server->v6.sin6_scope_id);
-	} else {
-		put(p, server->v4.sin_addr.s_addr);
+	put(p, at++, latency_us << 32 | server->v4.sin_port);
+	if (unlikely(server->sa.sa_family == AF_INET6)) {
+		put(p, at++, server->v6.sin6_scope_id);
+		return put_octets(p, at, &server->v6.sin6_addr, sizeof(server->v6.sin6_addr));
 	}
+	put(p, at++, server->v4.sin_addr.s_addr);
+	return at;
 }
 
 void traffic_note_answer(struct traffic_ring *r, const struct query *q,
 			 const struct traffic_answer *a, uint64_t now_us)
 {
-	struct pen p;
+	struct place p = {&r->lines[r->at], &r->rests[r->at]};
+	uint64_t seq;
+	unsigned at;
 
 	if (unlikely(left_out(r)))
 		return;
-	p = begin(r, q, now_us,
-		  (struct fixed){a->flags, a->size, a->answers, server_kind(a->server)});
+	seq = begin(r);
+	at = put_fixed(p, q, now_us, a, server_kind(a->server));
 	if (a->server != NULL)
-		put_server(&p, a->server, a->latency_us);
-	end(r, &p, q);
+		at = put_server(p, at, a->server, a->latency_us);
+	put_name(p, at, q->packet + DNS_HEADER_LEN, q->question.name_len);
+	end(r, seq);
 }
 
 void traffic_register(struct traffic_ring *r)
@@ -289,8 +300,8 @@ static void take_server(struct copy *c, bool v6, struct traffic_record *out)
 	out->latency_us = (uint32_t)(word >> 32);
 	if (v6) {
 		out->server.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
-		take_octets(c, &out->server.v6.sin6_addr, sizeof(out->server.v6.sin6_addr));
 		out->server.v6.sin6_scope_id = (uint32_t)c->word[c->at++];
+		take_octets(c, &out->server.v6.sin6_addr, sizeof(out->server.v6.sin6_addr));
 	} else {
 		out->server.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
 		out->server.v4.sin_addr.s_addr = (uint32_t)c->word[c->at++];

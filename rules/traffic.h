@@ -18,7 +18,7 @@ struct traffic_record {
 	uint32_t latency_us; /* of answers: TRAFFIC_TIMEOUT when the server never answered; 0 for
 				the cache and our own */
 	uint16_t id, flags;  /* of the header: the query's, or the answer's */
-	uint16_t answers;    /* ANCOUNT */
+	uint16_t answers;    /* ANCOUNT of an answer, 0 of a query */
 	uint16_t size;       /* octets of the message; 0 when there was none */
 	uint16_t qtype;
 	uint8_t proto; /* enum proto */
