@@ -16,6 +16,8 @@ const struct lua_file lua_files[] = {
 	{"traffic", ring_functions, NULL},
 	{"traffic", top_functions, NULL},
 	{"traffic", grepq_functions, NULL},
+	{"traffic", ring_entry_functions, NULL},
+	{"traffic", stat_node_functions, NULL},
 	{"help", help_functions, NULL},
 	{"log", log_functions, NULL},
 	{"statistics", stats_functions, NULL},
@@ -65,5 +67,6 @@ const struct lua_object *const lua_objects[] = {
 	&lua_server,  &lua_pool, &lua_policy, &lua_cache, &lua_client_state,
 	&lua_address, &lua_name, &lua_suffixes, &lua_name_set, &lua_header, &lua_netmask,
 	&lua_netmask_group, &lua_limiter, &lua_selector, &lua_query_action, &lua_response_action,
-	&lua_query_rule, &lua_response_rule, &lua_svc, &lua_timed_set, NULL,
+	&lua_query_rule, &lua_response_rule, &lua_svc, &lua_timed_set,
+	&lua_ring_entry, &lua_stat_node, &lua_stat_counts, NULL,
 };

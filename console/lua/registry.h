@@ -15,7 +15,8 @@ extern const struct lua_function acl_functions[], address_functions[], cache_fun
 extern const struct lua_function rule_bench_functions[], rule_pair_functions[],
 	rule_text_functions[], svc_functions[], timed_set_functions[];
 
-extern const struct lua_function grepq_functions[], ring_functions[], top_functions[];
+extern const struct lua_function grepq_functions[], ring_entry_functions[], ring_functions[],
+	stat_node_functions[], top_functions[];
 
 /* Made at the start, from other rows. */
 extern struct lua_function action_functions[], chain_functions[], rule_former_functions[],
