@@ -36,7 +36,7 @@ struct regex {
 	pcre2_code *code;
 	struct regex_re2 *re2;
 	struct regex_tree *tree;
-	struct regex_dfa *dfa; /* instead of an RE2 that takes locks */
+	struct regex_dfa *dfa; /* instead of RE2, which would allocate or take locks */
 	struct regex_sim *sim; /* decides where PCRE2 gives up; not all have one */
 	char *text;
 };
@@ -193,8 +193,7 @@ static struct regex *new_re2(const char *text, struct err *err)
 	re = regex_alloc(REGEX_RE2, text);
 	re->re2 = re2;
 	re->tree = regex_tree_new(REGEX_RE2, text);
-	if (regex_re2_locks(re2))
-		re->dfa = dfa_of(re->tree);
+	re->dfa = dfa_of(re->tree);
 	return re;
 #else
 	err_set(err,

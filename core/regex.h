@@ -42,7 +42,7 @@ void regex_free(struct regex *re);
  * matched in another way, in time that len bounds (core/regex_sim.h): 60 us for names of 253 octets
  * and expressions made to be slow. Others (with back-references or look-around, or very large)
  * count as no match after REGEX_STEPS_MAX steps: at most some 3 ms, and less than 1 ms without
- * back-references. REGEX_RE2: linear in len; core/regex_re2.cc says what it costs.
+ * back-references. REGEX_RE2: linear in len; core/regex_re2.cc says which few may allocate or lock.
  */
 bool regex_match(const struct regex *re, const char *text, size_t len);
 

@@ -113,9 +113,9 @@ static enum step stage_parse(struct worker *w, struct query *q)
 	if (unlikely(msg_question(q->packet, q->len, &q->question) < 0))
 		return drop_noncompliant(w, q);
 	parse_rest(q);
+	record_question(w, q);
 	if (unlikely(w->settings->verbose))
 		verbose_query(q);
-	record_question(w, q);
 	q->is_xfr = q->question.qtype == TYPE_AXFR || q->question.qtype == TYPE_IXFR;
 	q->stage = STAGE_RULES;
 	return unlikely(blocks) ? run_blocks(w, q, &hit) : STEP_NEXT;
@@ -183,7 +183,6 @@ static bool look_up(struct worker *w, struct query *q, const struct cache_key *k
 	q->answer_len = (uint32_t)len;
 	q->answer_stays = true;
 	w->answer_cap = (uint32_t)cap;
-	stat_inc(&w->stats, STAT_CACHE_HITS);
 	answer_fit(q);
 	return true;
 }
@@ -322,10 +321,14 @@ static enum step stage_answer(struct worker *w, struct query *q)
 	return STEP_NEXT;
 }
 
+/* A hit counts as one that was answered from the cache: not if a rule drops it. */
 static enum step stage_hit(struct worker *w, struct query *q)
 {
 	q->stage = STAGE_RESPOND;
-	return answer_passes(w, q, CHAIN_CACHE_HIT) ? STEP_NEXT : drop(w, q);
+	if (!answer_passes(w, q, CHAIN_CACHE_HIT))
+		return drop(w, q);
+	stat_inc(&w->stats, STAT_CACHE_HITS);
+	return STEP_NEXT;
 }
 
 static enum step stage_self(struct worker *w, struct query *q)

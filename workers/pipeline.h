@@ -108,13 +108,13 @@ static inline bool has_rules(const struct worker *w, enum chain_id id)
 bool delay_holds(struct worker *w, struct query *q);
 
 /*
- * workers/record.c: counters, latency, traffic ring.
+ * workers/record.c: counters, latency, traffic rings.
  */
 
 /* A query that the ACL let through. */
 void record_query(struct worker *w, const struct frontend *f);
 
-/* It was parsed. */
+/* A query that was parsed: into the ring of queries, and counted for its client. */
 void record_question(struct worker *w, const struct query *q);
 
 /* A query that is none. */

@@ -12,6 +12,7 @@
 struct group_box {
 	struct block_group *group;
 	int hook; /* reference of a function, LUA_NOREF: none */
+	struct block_suffix suffix;
 };
 
 /* A finalizer of Lua may still hold a group that was collected just before. */
@@ -33,7 +34,7 @@ static int new_group(lua_State *L)
 {
 	struct group_box *box = lua_object_new(L, &lua_block_group, sizeof(*box));
 
-	box->hook = LUA_NOREF;
+	box->hook = box->suffix.kept = LUA_NOREF;
 	box->group = block_group_new();
 	return 1;
 }
@@ -78,20 +79,6 @@ static void read_common(struct reader *r)
 	r->rule.block_s = (uint32_t)lua_arg_integer(L, r->at++, "blockingTime", 1, UINT32_MAX);
 }
 
-static bool is_action(double number)
-{
-	static const int numbers[] = {
-#define DNS_ACTION(id, name, value, text) value,
-#include "rules/dns_actions.def"
-#undef DNS_ACTION
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		if (number == numbers[i])
-			return true;
-	return false;
-}
-
 static double read_warning(struct reader *r, int at)
 {
 	bool ratio = block_rule_is_ratio(r->rule.kind);
@@ -110,7 +97,7 @@ static void read_action(struct reader *r)
 	if (lua_arg_missing(L, r->at))
 		return;
 	number = lua_arg_number(L, r->at, "action", 0, UINT32_MAX);
-	if (is_action(number)) {
+	if (lua_is_block_action(number)) {
 		r->rule.action = (uint8_t)number;
 	} else if (lua_arg_missing(L, r->at + 1)) {
 		r->rule.warning = read_warning(r, r->at);
@@ -400,12 +387,20 @@ static int set_hook(lua_State *L)
 	return 0;
 }
 
+static int set_suffix_rule(lua_State *L)
+{
+	lua_block_suffix_set(L, &box_of(L)->suffix);
+	return 0;
+}
+
 static int apply(lua_State *L)
 {
+	struct group_box *box = box_of(L);
 	struct err err;
 
-	if (block_group_apply(check(L), &err) < 0)
+	if (block_group_apply(box->group, &err) < 0)
 		return lua_fail(L, "%s", err.text);
+	lua_block_suffix_apply(L, &box->suffix, box->group);
 	return 0;
 }
 
@@ -423,6 +418,7 @@ static int gc(lua_State *L)
 	box->group = NULL;
 	luaL_unref(L, LUA_REGISTRYINDEX, box->hook);
 	box->hook = LUA_NOREF;
+	lua_block_suffix_drop(L, &box->suffix);
 	return 0;
 }
 
@@ -449,6 +445,10 @@ static const struct lua_method methods[] = {
 	METHOD("setCacheMissRatio", set_miss_ratio, 0,
 	       "ratio, " COMMON LEAST ", minimumGlobalCacheHitRatio" R_REST,
 	       OF_ALL "not from the cache, while the cache answers at least its part of all"),
+	METHOD("setSuffixMatchRule", set_suffix_rule, 0,
+	       COMMON ", action, function(node, self, children) [, options]",
+	       "blocks the names of recent answers for which the function returns true [, reason [, "
+	       "action]]"),
 	METHOD("setMasks", set_masks, 0, "v4, v6 [, port]",
 	       "how many bits of an address, and of its port, make a client; by default 32, 128, 0"),
 	METHOD("excludeRange", exclude_range, 0, RANGES,

@@ -13,7 +13,7 @@ static void entry_text(lua_State *L, const char *what, size_t k, struct arg *out
 		if (lua_rawlen(L, -1) == 0)
 			lua_fail(L, "entry %zu of %s is a DNSName without a name", k, what);
 	}
-	if (!lua_isstring(L, -1))
+	if (lua_type(L, -1) != LUA_TSTRING) /* a number would be a name that nobody meant */
 		lua_fail(L, "entry %zu of %s must be a string or a DNSName, got %s", k, what,
 			 lua_value_text(L, -1));
 	out->given = true;
@@ -81,7 +81,7 @@ struct selector *lua_arg_selector(lua_State *L, int i, const char *what)
 	}
 	if (lua_istable(L, i))
 		return of_list(L, i, what);
-	if (!lua_isstring(L, i) && !lua_object_test(L, i, &lua_name))
+	if (lua_type(L, i) != LUA_TSTRING && !lua_object_test(L, i, &lua_name))
 		lua_fail(L,
 			 "%s must be a DNSRule, a name, a netmask or a list of names or netmasks, "
 			 "got %s",

@@ -100,7 +100,10 @@ class Chains(TestCase):
 
     def test_a_dropped_hit(self):
         clients.udp(self.d.port, "drop.hit.test")  # a miss passes
+        before = self.d.stats()
         self.assertTrue(clients.silent(self.d.port, "drop.hit.test"))
+        after = self.d.stats()
+        self.assertEqual((after["cache-hits"], after["cache-misses"]), (before["cache-hits"], before["cache-misses"]))
 
     def test_what_was_inserted_is_there_although_its_answer_was_dropped(self):
         self.assertTrue(clients.silent(self.d.port, "drop.inserted.test", "TXT"))
