@@ -300,6 +300,57 @@ class Groups(Blocks):
         self.assertLess(self.blocked_after(d, "127.0.0.2"), 120)
 
 
+class Suffixes(Blocks):
+    RULE = """
+        visited = {}
+        dbr:setSuffixMatchRule(10, "suffix", 60, DNSAction.Refused, function(node, self, children)
+            visited[node.fullname] = children.nxdomains
+            if node.labelsCount == 2 and children.nxdomains > 20 then
+                return true
+            end
+            if node.fullname == "other.test." then
+                return true, "its own reason", DNSAction.Nxdomain
+            end
+            return false
+        end)
+    """
+
+    def test_names_that_the_visitor_says(self):
+        d = self.start(self.RULE + 'dbr:excludeDomains("ok.nx.test")')
+        c = self.client(d, "127.0.0.2")
+        for i in range(25):
+            self.assertTrue(c.ask(wire(f"n{i}.nx.test")))
+        self.assertTrue(c.ask(wire("www.other.test")))
+        self.assertTrue(wait_for(lambda: len(self.blocks(d)) == 2, 3))
+        self.assertRegex(self.blocks(d)["nx.test."], r"Send Refused +suffix$")
+        self.assertRegex(self.blocks(d)["other.test."], r"Send NXDomain +its own reason$")
+        c.s.send(wire("n1.nx.test"))
+        self.assertEqual(dns.message.from_wire(c.s.recv(512)).rcode(), 5)
+        self.assertEqual(d.lua('visited["nx.test."]'), "25")
+
+    def test_excluded_names(self):
+        d = self.start(self.RULE + 'dbr:excludeDomains({"nx.test", newDNSName("other.test")})')
+        c = self.client(d, "127.0.0.2")
+        for i in range(25):
+            self.assertTrue(c.ask(wire(f"n{i}.nx.test")))
+        self.assertTrue(c.ask(wire("www.other.test")))
+        time.sleep(1.5)
+        self.assertEqual(self.blocks(d), {})
+
+    def test_hook(self):
+        d = self.start(self.RULE + """seen = ""
+            dbr:setNewBlockInsertedHook(function(kind, key, reason) seen = kind .. " " .. key .. " " .. reason end)""")
+        self.assertTrue(self.client(d, "127.0.0.2").ask(wire("www.other.test")))
+        self.assertTrue(wait_for(lambda: d.lua("seen") == "1 other.test. its own reason", 3), d.lua("seen"))
+
+    def test_a_visitor_that_fails_stops_no_rule(self):
+        d = self.start("""dbr:setQueryRate(10, 2, "r", 60)
+            dbr:setSuffixMatchRule(10, "suffix", 60, DNSAction.Refused, function() error("oh") end)""")
+        self.assertLess(self.blocked_after(d, "127.0.0.2"), 120)
+        self.assertTrue(wait_for(lambda: "the visitor of setSuffixMatchRule() failed" in d.output(), 3))
+        self.assertEqual(list(self.blocks(d)), ["127.0.0.2/32"])
+
+
 class Old(Blocks):
     def test_exceed_functions(self):
         d = self.start("", '''
@@ -326,6 +377,16 @@ class Old(Blocks):
                            ("nx", "127.0.0.6=21")):
             self.assertTrue(wait_for(lambda: d.lua(f"show({name})") == want, 3), (name, d.lua(f"show({name})")))
         self.assertIn("127.0.0.3=", d.lua("show(octets)"))
+
+    def test_all_that_the_ring_holds(self):
+        d = self.start("", "")
+        self.passes(d, "127.0.0.3", 100)
+        self.passes(d, "127.0.0.4", 10, name="nx.test")
+        d.console("function show(t) local r = {} for k, v in pairs(t) do table.insert(r, k:tostring() .. '=' .. v) end "
+                  "return table.concat(r, ',') end")
+        self.assertEqual(d.lua("show(exceedQRate(5, 0))"), "127.0.0.3=100")
+        self.assertEqual(d.lua("show(exceedNXDOMAINs(2, 0))"), "127.0.0.4=10")
+        self.assertEqual(d.lua("show(exceedQRate(500, 0))"), "")
 
     def test_what_can_not_be(self):
         for line, says in (('exceedQRate(0, 10)', "rate must be above 0"),
