@@ -274,7 +274,7 @@ static void note_news(struct block_group *g, const struct dynblock_new *b)
 }
 
 /* A hook may do anything, also make more news: those are told by the call that is at it. */
-static void tell_news(void)
+void block_groups_tell(void)
 {
 	if (news.telling)
 		return;
@@ -446,7 +446,7 @@ int block_group_apply(struct block_group *g, struct err *err)
 	free(list);
 	if (rc == 0)
 		judge_all(g, true);
-	tell_news();
+	block_groups_tell();
 	return rc;
 }
 
@@ -458,7 +458,7 @@ void block_groups_check(void)
 	for (struct block_group *g = groups; g; g = g->next)
 		if (g->applied_us && now_us - g->applied_us <= BLOCK_ARMED_US)
 			judge_all(g, false);
-	tell_news();
+	block_groups_tell();
 }
 
 const struct block_rule *block_group_rule(const struct block_group *g, unsigned i)

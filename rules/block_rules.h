@@ -67,8 +67,7 @@ bool block_group_is_quiet(const struct block_group *g);
 void block_group_on_new(struct block_group *g,
 			void (*hook)(void *ctx, const struct dynblock_new *b), void *ctx);
 
-/* Inserts a block of the group's: quiet, told to its hook at the next apply or check, as the group
- * has it. */
+/* Inserts a block of the group's: as quiet as the group is, and news for its hook. */
 void block_group_insert(struct block_group *g, struct dynblock_new *b);
 
 /*
@@ -77,6 +76,9 @@ void block_group_insert(struct block_group *g, struct dynblock_new *b);
  */
 #define BLOCK_ARMED_US (2 * UINT64_C(1000000))
 int block_group_apply(struct block_group *g, struct err *err);
+
+/* Tells hooks what is new; block_group_apply and block_groups_check do it, too. */
+void block_groups_tell(void);
 
 /* Reads what was counted and judges by the rules of all armed groups. */
 void block_groups_check(void);

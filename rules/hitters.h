@@ -67,6 +67,13 @@ void hitters_count_blocked(const struct hitters *h, unsigned worker, const struc
 void hitters_count_answer(const struct hitters *h, unsigned worker, const struct addr *client,
 			  uint16_t rcode, uint32_t len, bool miss, uint32_t now_s);
 
+/*
+ * Begin to load what counting this client reads: first for all queries of a batch where it may
+ * stand, then for all its counts. Called only while something is counted.
+ */
+void hitters_prefetch_client(const struct hitters *h, unsigned worker, const struct addr *client);
+void hitters_prefetch_counts(const struct hitters *h, unsigned worker, const struct addr *client);
+
 /* A query with a question. now_s: monotonic seconds. */
 static inline void hitters_query(unsigned worker, const struct addr *client, uint16_t qtype,
 				 uint32_t now_s)

@@ -117,7 +117,7 @@ static struct hitter_slot *find(const struct hitters_set *s, struct hitter_table
 				const struct hitter_key *k, uint16_t now, bool enter)
 {
 	uint64_t hash = hitter_hash(k);
-	uint32_t tag = hash_tag(hash);
+	uint16_t tag = hash_tag(hash);
 	size_t line = hash_line(hash, s->lines);
 	struct ways *w = &t->ways[line];
 	struct hitter_slot *slot;
@@ -143,6 +143,39 @@ static struct hitter_slot *find(const struct hitters_set *s, struct hitter_table
 	w->heat[way] = heat ? 2 : 1; /* met twice where there was no room */
 	w->at[way] = now;
 	return slot;
+}
+
+void hitters_prefetch_client(const struct hitters *h, unsigned worker, const struct addr *client)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct hitters_set *s = h->set[i];
+		struct hitter_key k = key_of(s, client);
+		uint64_t hash = hitter_hash(&k);
+
+		if (worker >= s->n_workers)
+			continue;
+		__builtin_prefetch(&s->tables[worker].ways[hash_line(hash, s->lines)], 1);
+		__builtin_prefetch(&s->tables[worker].door[hash & (s->doors - 1)], 1);
+	}
+}
+
+void hitters_prefetch_counts(const struct hitters *h, unsigned worker, const struct addr *client)
+{
+	for (unsigned i = 0; i < h->n; i++) {
+		const struct hitters_set *s = h->set[i];
+		struct hitter_key k = key_of(s, client);
+		uint64_t hash = hitter_hash(&k);
+		size_t line = hash_line(hash, s->lines);
+		unsigned m;
+
+		if (worker >= s->n_workers)
+			continue;
+		m = ways_with(&s->tables[worker].ways[line], hash_tag(hash));
+		if (m != 0)
+			__builtin_prefetch(table_slot(s, &s->tables[worker],
+						      line * WAYS + (unsigned)__builtin_ctz(m)),
+					   1);
+	}
 }
 
 void hitters_count_query(const struct hitters *h, unsigned worker, const struct addr *client,

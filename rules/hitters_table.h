@@ -6,6 +6,8 @@
 #ifndef RULES_HITTERS_TABLE_H
 #define RULES_HITTERS_TABLE_H
 
+#include <string.h>
+
 #include "rules/hitters.h"
 
 #define RCODES 16
@@ -24,7 +26,7 @@ struct hitter_key {
  */
 #define WAYS 8
 struct ways {
-	alignas(CACHE_LINE) uint32_t tag[WAYS]; /* of the hash; 0: free */
+	alignas(CACHE_LINE) uint16_t tag[WAYS]; /* of the hash; 0: free */
 	uint16_t heat[WAYS];
 	uint16_t at[WAYS]; /* period */
 };
@@ -36,19 +38,32 @@ static inline size_t hash_line(uint64_t hash, size_t lines)
 	return (size_t)((unsigned __int128)hash * lines >> 64);
 }
 
-static inline uint32_t hash_tag(uint64_t hash)
+static inline uint16_t hash_tag(uint64_t hash)
 {
-	return (uint32_t)hash | 1;
+	return (uint16_t)(hash >> 8) | 1;
+}
+
+/* Bit 15 of each 16-bit lane that equals tag; exact, no borrow runs into the next lane. */
+static inline uint64_t lanes_with(uint64_t lanes, uint16_t tag)
+{
+	const uint64_t low = 0x7fff7fff7fff7fffu;
+	uint64_t x = lanes ^ tag * UINT64_C(0x0001000100010001);
+
+	return ~(((x & low) + low) | x | low);
 }
 
 /* The ways that have the tag, a bit each. */
-static inline unsigned ways_with(const struct ways *w, uint32_t tag)
+static inline unsigned ways_with(const struct ways *w, uint16_t tag)
 {
-	unsigned found = 0;
+	uint64_t four[2];
 
-	for (unsigned i = 0; i < WAYS; i++)
-		found |= (unsigned)(w->tag[i] == tag) << i;
-	return found;
+	memcpy(four, w->tag, sizeof(four));
+	four[0] = lanes_with(four[0], tag);
+	four[1] = lanes_with(four[1], tag);
+	if (likely((four[0] | four[1]) == 0))
+		return 0;
+	return (unsigned)((four[0] >> 15) * UINT64_C(0x0001000200040008) >> 48 & 15) |
+	       (unsigned)((four[1] >> 15) * UINT64_C(0x0001000200040008) >> 48 & 15) << 4;
 }
 
 static inline unsigned way_heat(const struct ways *w, unsigned i, uint16_t now)

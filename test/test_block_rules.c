@@ -108,16 +108,37 @@ static void apply(struct block_group *g)
 		fail_msg("%s", err.text);
 }
 
-#define QUERIES(rate) {.kind = BLOCK_QUERY_RATE, .limit = (rate), .reason = "queries"}
-#define OCTETS(rate)  {.kind = BLOCK_OCTET_RATE, .limit = (rate), .reason = "octets"}
-#define MISSES(part)  {.kind = BLOCK_MISS_RATIO, .limit = (part), .reason = "misses", \
-		       .least_answers = 10, .least_hits = 0.5}
-#define ANY(rate)     {.kind = BLOCK_QTYPE_RATE, .arg = 255, .limit = (rate), .reason = "any"}
-#define NX(rate)      {.kind = BLOCK_RCODE_RATE, .arg = 3, .limit = (rate), .reason = "nx"}
-#define NX_PART(part) {.kind = BLOCK_RCODE_RATIO, .arg = 3, .limit = (part), .reason = "nx part", \
-		       .least_answers = 10}
-#define OTHERS(part)  {.kind = BLOCK_OTHER_RATIO, .arg = 1, .limit = (part), .reason = "others", \
-		       .least_answers = 10}
+#define QUERIES(rate)                                                          \
+	{                                                                      \
+		.kind = BLOCK_QUERY_RATE, .limit = (rate), .reason = "queries" \
+	}
+#define OCTETS(rate)                                                          \
+	{                                                                     \
+		.kind = BLOCK_OCTET_RATE, .limit = (rate), .reason = "octets" \
+	}
+#define MISSES(part)                                                           \
+	{                                                                      \
+		.kind = BLOCK_MISS_RATIO, .limit = (part), .reason = "misses", \
+		.least_answers = 10, .least_hits = 0.5                         \
+	}
+#define ANY(rate)                                                                      \
+	{                                                                              \
+		.kind = BLOCK_QTYPE_RATE, .arg = 255, .limit = (rate), .reason = "any" \
+	}
+#define NX(rate)                                                                    \
+	{                                                                           \
+		.kind = BLOCK_RCODE_RATE, .arg = 3, .limit = (rate), .reason = "nx" \
+	}
+#define NX_PART(part)                                                                      \
+	{                                                                                  \
+		.kind = BLOCK_RCODE_RATIO, .arg = 3, .limit = (part), .reason = "nx part", \
+		.least_answers = 10                                                        \
+	}
+#define OTHERS(part)                                                                      \
+	{                                                                                 \
+		.kind = BLOCK_OTHER_RATIO, .arg = 1, .limit = (part), .reason = "others", \
+		.least_answers = 10                                                       \
+	}
 
 static const struct {
 	const char *label;
@@ -129,42 +150,75 @@ static const struct {
 	{"queries over it", {QUERIES(2)}, {{"192.0.2.1", 21, 1, 0, 0, 0}}, "192.0.2.1/32 queries"},
 	{"octets at the limit", {OCTETS(100)}, {{"192.0.2.1", 10, 1, 0, 100, 0}}, ""},
 	{"octets over it", {OCTETS(100)}, {{"192.0.2.1", 10, 1, 0, 101, 0}}, "192.0.2.1/32 octets"},
-	{"a type at the limit", {ANY(1)},
-	 {{"192.0.2.1", 10, 255, 0, 0, 0}, {"192.0.2.1", 90, 1, 0, 0, 0}}, ""},
+	{"a type at the limit",
+	 {ANY(1)},
+	 {{"192.0.2.1", 10, 255, 0, 0, 0}, {"192.0.2.1", 90, 1, 0, 0, 0}},
+	 ""},
 	{"a type over it", {ANY(1)}, {{"192.0.2.1", 11, 255, 0, 0, 0}}, "192.0.2.1/32 any"},
-	{"a code at the limit", {NX(1)},
-	 {{"192.0.2.1", 10, 1, 3, 50, 0}, {"192.0.2.1", 90, 1, 0, 50, 0}}, ""},
+	{"a code at the limit",
+	 {NX(1)},
+	 {{"192.0.2.1", 10, 1, 3, 50, 0}, {"192.0.2.1", 90, 1, 0, 50, 0}},
+	 ""},
 	{"a code over it", {NX(1)}, {{"192.0.2.1", 11, 1, 3, 50, 0}}, "192.0.2.1/32 nx"},
-	{"just a half", {NX_PART(0.5)},
-	 {{"192.0.2.1", 10, 1, 3, 50, 0}, {"192.0.2.1", 10, 1, 0, 50, 0}}, ""},
-	{"more than a half", {NX_PART(0.5)},
-	 {{"192.0.2.1", 11, 1, 3, 50, 0}, {"192.0.2.1", 10, 1, 0, 50, 0}}, "192.0.2.1/32 nx part"},
+	{"just a half",
+	 {NX_PART(0.5)},
+	 {{"192.0.2.1", 10, 1, 3, 50, 0}, {"192.0.2.1", 10, 1, 0, 50, 0}},
+	 ""},
+	{"more than a half",
+	 {NX_PART(0.5)},
+	 {{"192.0.2.1", 11, 1, 3, 50, 0}, {"192.0.2.1", 10, 1, 0, 50, 0}},
+	 "192.0.2.1/32 nx part"},
 	{"more than a half of too few", {NX_PART(0.5)}, {{"192.0.2.1", 9, 1, 3, 50, 0}}, ""},
 	{"just enough", {NX_PART(0.5)}, {{"192.0.2.1", 10, 1, 3, 50, 0}}, "192.0.2.1/32 nx part"},
-	{"codes that are not allowed", {OTHERS(0.5)},
-	 {{"192.0.2.1", 6, 1, 3, 50, 0}, {"192.0.2.1", 5, 1, 2, 50, 0},
-	  {"192.0.2.1", 10, 1, 0, 50, 0}}, "192.0.2.1/32 others"},
-	{"as many that are", {OTHERS(0.5)},
-	 {{"192.0.2.1", 10, 1, 2, 50, 0}, {"192.0.2.1", 10, 1, 0, 50, 0}}, ""},
-	{"the rate of queries comes first", {NX(1), ANY(1), OCTETS(10), QUERIES(1)},
-	 {{"192.0.2.1", 50, 255, 3, 50, 0}}, "192.0.2.1/32 queries"},
-	{"then octets", {NX(1), ANY(1), OCTETS(10), QUERIES(9)}, {{"192.0.2.1", 50, 255, 3, 50, 0}},
+	{"codes that are not allowed",
+	 {OTHERS(0.5)},
+	 {{"192.0.2.1", 6, 1, 3, 50, 0},
+	  {"192.0.2.1", 5, 1, 2, 50, 0},
+	  {"192.0.2.1", 10, 1, 0, 50, 0}},
+	 "192.0.2.1/32 others"},
+	{"as many that are",
+	 {OTHERS(0.5)},
+	 {{"192.0.2.1", 10, 1, 2, 50, 0}, {"192.0.2.1", 10, 1, 0, 50, 0}},
+	 ""},
+	{"the rate of queries comes first",
+	 {NX(1), ANY(1), OCTETS(10), QUERIES(1)},
+	 {{"192.0.2.1", 50, 255, 3, 50, 0}},
+	 "192.0.2.1/32 queries"},
+	{"then octets",
+	 {NX(1), ANY(1), OCTETS(10), QUERIES(9)},
+	 {{"192.0.2.1", 50, 255, 3, 50, 0}},
 	 "192.0.2.1/32 octets"},
-	{"two clients", {QUERIES(1)}, {{"192.0.2.1", 11, 1, 0, 0, 0}, {"2001:db8::1", 11, 1, 0, 0, 0},
-	 {"192.0.2.2", 10, 1, 0, 0, 0}}, "2"},
-	{"a warning", {{.kind = BLOCK_QUERY_RATE, .limit = 10, .warning = 1, .reason = "w"}},
-	 {{"192.0.2.1", 11, 1, 0, 0, 0}}, "192.0.2.1/32 w!"},
-	{"at the warning", {{.kind = BLOCK_QUERY_RATE, .limit = 10, .warning = 1, .reason = "w"}},
-	 {{"192.0.2.1", 10, 1, 0, 0, 0}}, ""},
-	{"above both", {{.kind = BLOCK_QUERY_RATE, .limit = 10, .warning = 1, .reason = "w"}},
-	 {{"192.0.2.1", 101, 1, 0, 0, 0}}, "192.0.2.1/32 w"},
+	{"two clients",
+	 {QUERIES(1)},
+	 {{"192.0.2.1", 11, 1, 0, 0, 0},
+	  {"2001:db8::1", 11, 1, 0, 0, 0},
+	  {"192.0.2.2", 10, 1, 0, 0, 0}},
+	 "2"},
+	{"a warning",
+	 {{.kind = BLOCK_QUERY_RATE, .limit = 10, .warning = 1, .reason = "w"}},
+	 {{"192.0.2.1", 11, 1, 0, 0, 0}},
+	 "192.0.2.1/32 w!"},
+	{"at the warning",
+	 {{.kind = BLOCK_QUERY_RATE, .limit = 10, .warning = 1, .reason = "w"}},
+	 {{"192.0.2.1", 10, 1, 0, 0, 0}},
+	 ""},
+	{"above both",
+	 {{.kind = BLOCK_QUERY_RATE, .limit = 10, .warning = 1, .reason = "w"}},
+	 {{"192.0.2.1", 101, 1, 0, 0, 0}},
+	 "192.0.2.1/32 w"},
 	{"a warning ends nothing",
 	 {{.kind = BLOCK_QUERY_RATE, .limit = 10, .warning = 1, .reason = "w"}, NX(1)},
-	 {{"192.0.2.1", 20, 1, 3, 50, 0}}, "192.0.2.1/32 nx"},
+	 {{"192.0.2.1", 20, 1, 3, 50, 0}},
+	 "192.0.2.1/32 nx"},
 	{"a warning of a part",
-	 {{.kind = BLOCK_RCODE_RATIO, .arg = 3, .limit = 0.9, .warning = 0.2, .reason = "w",
+	 {{.kind = BLOCK_RCODE_RATIO,
+	   .arg = 3,
+	   .limit = 0.9,
+	   .warning = 0.2,
+	   .reason = "w",
 	   .least_answers = 10}},
-	 {{"192.0.2.1", 5, 1, 3, 50, 0}, {"192.0.2.1", 5, 1, 0, 50, 0}}, "192.0.2.1/32 w!"},
+	 {{"192.0.2.1", 5, 1, 3, 50, 0}, {"192.0.2.1", 5, 1, 0, 50, 0}},
+	 "192.0.2.1/32 w!"},
 };
 
 static void limits_are_strict_and_in_order(void **state)
@@ -261,7 +315,8 @@ static void ranges_decide_by_the_longest(void **state)
 	block_group_free(g);
 }
 
-/* A client who goes on is blocked on; his warnings and blocks are not made anew ten times a second. */
+/* A client who goes on is blocked on; his warnings and blocks are not made anew ten times a second.
+ */
 static unsigned told;
 
 static void tell(void *ctx, const struct dynblock_new *b)

@@ -17,7 +17,8 @@
 #define KNOWN   16 /* clients whose true counts are known; the rest is noise */
 
 static const struct hitters_masks whole = {32, 128, 0, NULL};
-static const struct hit list[] = {{HIT_QUERIES, 0}, {HIT_RCODE, 3}, {HIT_OTHERS, 1u}, {HIT_OCTETS, 0}};
+static const struct hit list[] = {
+	{HIT_QUERIES, 0}, {HIT_RCODE, 3}, {HIT_OTHERS, 1u}, {HIT_OCTETS, 0}};
 
 static _Atomic uint64_t asked[KNOWN]; /* before they are counted */
 static _Atomic unsigned working;

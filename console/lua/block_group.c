@@ -401,6 +401,7 @@ static int apply(lua_State *L)
 	if (block_group_apply(box->group, &err) < 0)
 		return lua_fail(L, "%s", err.text);
 	lua_block_suffix_apply(L, &box->suffix, box->group);
+	block_groups_tell();
 	return 0;
 }
 
