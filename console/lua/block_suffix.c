@@ -138,6 +138,7 @@ static void ask(void *ctx, const struct stat_node *node)
 {
 	struct asking *a = ctx;
 	int top = lua_gettop(a->L);
+	char trace[LUA_TRACE_MAX + 32];
 	struct err err;
 
 	if (a->failed || block_group_name_is_excluded(a->group, node->name, node->name_len))
@@ -146,8 +147,8 @@ static void ask(void *ctx, const struct stat_node *node)
 	lua_push_stat_node(a->L, node);
 	a->failed = lua_host_call(a->L, 3, 3, &err) < 0;
 	if (a->failed)
-		log_error("setup", "the visitor of setSuffixMatchRule() failed: %s (traceback: %s)",
-			  err.text, host.trace[0] ? host.trace : "none");
+		log_error("setup", "the visitor of setSuffixMatchRule() failed: %s%s", err.text,
+			  lua_trace_text(trace));
 	else if (lua_toboolean(a->L, top + 1))
 		block(a, node, top + 1);
 	lua_settop(a->L, top);

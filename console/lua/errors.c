@@ -89,6 +89,14 @@ static void keep_trace(lua_State *L)
 	}
 }
 
+const char *lua_trace_text(char text[static LUA_TRACE_MAX + 32])
+{
+	text[0] = '\0';
+	if (strchr(host.trace, ',') != NULL)
+		snprintf(text, LUA_TRACE_MAX + 32, " (traceback: %s)", host.trace);
+	return text;
+}
+
 int lua_on_error(lua_State *L)
 {
 	const char *message = lua_tostring(L, 1);
