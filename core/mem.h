@@ -13,7 +13,11 @@ char *mem_strdup(const char *s);
 /* Zeroed, aligned to a cache line and rounded up to whole lines. For free(). */
 void *mem_lines(size_t len);
 
-/* The same, not zeroed: pages that nobody writes take no memory. */
-void *mem_lines_raw(size_t len);
+/*
+ * Zeroed, aligned to a cache line, for what is read at random: when it is large, of huge pages if
+ * the system has some to give, and pages that nobody writes take no memory. For mem_table_free.
+ */
+void *mem_table(size_t len);
+void mem_table_free(void *p, size_t len); /* harmless on NULL */
 
 #endif

@@ -215,6 +215,7 @@ int dynblocks_add(const struct dynblock_new *new, struct err *err)
 
 static void clear_live(void)
 {
+	block_log_clear(dynblocks_count(DYNBLOCK_ADDRESS) + dynblocks_count(DYNBLOCK_NAME));
 	for (unsigned i = 0; i < BLOCK_KINDS; i++)
 		if (dynblock_tables[i].end > 1)
 			block_table_clear(&dynblock_tables[i], true);

@@ -97,7 +97,8 @@ size_t dynblocks_memory(void);
 
 /*
  * Once a second: writes down how many blocks began and ended without a line of their own, and every
- * purge_s seconds (0: never) begins to remove those past their time, some tens of thousands a call.
+ * purge_s seconds (0: never) begins to remove those past their time, some milliseconds of it a
+ * call.
  */
 void dynblocks_tick(uint64_t now_us, uint32_t purge_s);
 
@@ -152,8 +153,12 @@ struct dynblock_hit {
 	const struct dynblock_cause *cause;
 };
 
-/* Worker: begins to load what dynblocks_find_address reads. */
+/*
+ * Worker: begins to load what dynblocks_find_address reads first; and, called when that has come,
+ * what it reads then.
+ */
 void dynblocks_prefetch(const struct addr *client);
+void dynblocks_prefetch_block(const struct addr *client);
 
 /* Worker: the longest prefix that has the client, of those before their time; false: none. */
 bool dynblocks_find_address(const struct addr *client, uint64_t now_us, struct dynblock_hit *hit);

@@ -104,7 +104,9 @@ struct block_key block_key_of(const struct dynblock *b)
 	return k;
 }
 
-void dynblocks_prefetch(const struct addr *client)
+/* For each length that occurs. */
+static inline void prefetch(const struct addr *client,
+			    void (*load)(const struct block_table *t, uint64_t hash))
 {
 	struct block_key whole, k;
 	enum block_kind kind = whole_key(client, &whole);
@@ -115,9 +117,19 @@ void dynblocks_prefetch(const struct addr *client)
 
 		for (; mask; mask &= mask - 1) {
 			cut_key(&whole, kind, word * 64 + (unsigned)__builtin_ctzll(mask), &k);
-			block_table_prefetch(t, k.hash);
+			load(t, k.hash);
 		}
 	}
+}
+
+void dynblocks_prefetch(const struct addr *client)
+{
+	prefetch(client, block_table_prefetch);
+}
+
+void dynblocks_prefetch_block(const struct addr *client)
+{
+	prefetch(client, block_table_prefetch_block);
 }
 
 /* The block of a key, if it is in force: its time is read first, since it is written last. */

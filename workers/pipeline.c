@@ -400,6 +400,8 @@ static void prefetch_blocks(struct query *const *q, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		dynblocks_prefetch(&q[i]->client);
+	for (unsigned i = 0; i < n; i++)
+		dynblocks_prefetch_block(&q[i]->client);
 }
 
 static void prefetch_entry(const struct worker *w, const struct query *q)
