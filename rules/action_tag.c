@@ -68,12 +68,16 @@ static void fini(void *state)
 	free(t->value);
 }
 
+/* What rules behind it would let pass without the tag is not for a full pool to decide. */
 static enum verdict set(void *state, struct rule_run *run)
 {
 	const struct tag *t = state;
 
-	tag_set(run->extras, run->q, t->name, t->name_len, t->value, t->value_len);
-	return VERDICT_NEXT;
+	if (likely(tag_set(run->extras, run->q, t->name, t->name_len, t->value, t->value_len)))
+		return VERDICT_NEXT;
+	if (!run->is_response)
+		stat_inc(run->stats, STAT_RULE_DROP);
+	return VERDICT_DROP;
 }
 
 static void set_text(const void *state, FILE *out)
@@ -102,7 +106,8 @@ static void unset_text(const void *state, FILE *out)
 const struct action_type tag_actions[] = {
 	{.name = "SetTagAction",
 	 .args = set_args,
-	 .help = "gives the query a tag, in place of one with the same name",
+	 .help = "gives the query a tag, in place of one with the same name; dropped when there is no "
+		 "room for it",
 	 .state_size = sizeof(struct tag),
 	 .init = set_init,
 	 .fini = fini,
