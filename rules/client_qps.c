@@ -189,11 +189,6 @@ bool client_qps_over(struct client_qps *l, const struct addr *client, uint64_t n
 	return false;
 }
 
-void client_qps_prefetch(const struct client_qps *l, const struct addr *client)
-{
-	__builtin_prefetch(&l->lines[client_hash(l, client) & l->line_mask], 1);
-}
-
 static size_t slots_for(const struct client_qps_options *o)
 {
 	uint64_t want = o->slots, n = GROUP * WAYS;

@@ -30,9 +30,6 @@ void client_qps_free(struct client_qps *l);
  */
 bool client_qps_over(struct client_qps *l, const struct addr *client, uint64_t now_us);
 
-/* Begins to load what client_qps_over will need, which is a miss for most clients. Any worker. */
-void client_qps_prefetch(const struct client_qps *l, const struct addr *client);
-
 /* Octets of address space, touched as clients come; it never grows. */
 size_t client_qps_memory(const struct client_qps *l);
 
