@@ -37,6 +37,7 @@ static enum step empty_query(struct worker *w, struct query *q)
 		return drop(w, q);
 	if (q->flags & DNS_RD)
 		stat_inc(&w->stats, STAT_RDQUERIES);
+	q->udp_payload = 512; /* a header fits, whatever this record held before */
 	return answer_ourselves(w, q, RCODE_NOTIMP);
 }
 
