@@ -134,11 +134,21 @@ static void add(const struct ndmsg *nd, int len)
 		grow();
 }
 
+/* The next message; NULL: there is none. NLMSG_NEXT may wrap the length around. */
+static const struct nlmsghdr *next_message(const struct nlmsghdr *h, size_t *len)
+{
+	size_t whole = NLMSG_ALIGN(h->nlmsg_len);
+
+	if (whole >= *len)
+		return NULL;
+	*len -= whole;
+	return (const void *)((const uint8_t *)h + whole);
+}
+
 bool neighbours_parse(const void *buf, size_t len)
 {
-	const struct nlmsghdr *h = buf;
-
-	for (int left = (int)len; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+	for (const struct nlmsghdr *h = buf; h != NULL && NLMSG_OK(h, len);
+	     h = next_message(h, &len)) {
 		if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 			return false;
 		if (h->nlmsg_type == RTM_NEWNEIGH &&
