@@ -128,7 +128,7 @@ HEADER_OK := $(HEADERS:%=$(B)/headers/%.ok)
 $(B)/headers/%.ok: %
 	$(call say,HEADER,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)for cc in $(CC) $(CLANG); do $$cc $(CSTD) $(WARN) $(PKG_CFLAGS) -MMD -MF $@.d -MT $@ -MP \
+	$(Q)for cc in "$(CC)" $(CLANG); do $$cc $(CSTD) $(WARN) $(PKG_CFLAGS) -MMD -MF $@.d -MT $@ -MP \
 		-fsyntax-only -include $< -x c /dev/null || exit 1; done
 	$(Q)touch $@
 

@@ -48,6 +48,16 @@ char *mem_strdup(const char *s)
 	return memcpy(mem_alloc(len), s, len);
 }
 
+char *mem_textdup(const char *text, size_t len)
+{
+	char *copy = mem_alloc(len + 1);
+
+	if (len > 0)
+		memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
+}
+
 void *mem_lines(size_t len)
 {
 	size_t lines = len == 0 ? 1 : len / CACHE_LINE + (len % CACHE_LINE != 0);

@@ -310,6 +310,17 @@ struct nfa_list nfa_closure(struct regex_nfa *nfa, uint32_t step, bool at_begin,
 	return list;
 }
 
+/* Of the list at the end of the pool: nothing is read any more behind the end of a text. */
+static struct nfa_list matches_only(struct regex_nfa *nfa, struct nfa_list list)
+{
+	nfa->pool_n = list.at;
+	for (uint32_t i = 0; i < list.n; i++)
+		if (nfa->steps[nfa->pool[list.at + i]].kind == NFA_MATCH)
+			nfa_push(nfa, nfa->pool[list.at + i]);
+	list.n = nfa->pool_n - list.at;
+	return list;
+}
+
 /* What follows a step that reads is the same wherever in the text it was read, but at the begin. */
 static void make_follows(struct regex_nfa *nfa)
 {
@@ -323,6 +334,8 @@ static void make_follows(struct regex_nfa *nfa)
 		if (s->kind != NFA_OCTET && s->kind != NFA_END)
 			continue;
 		list = nfa_closure(nfa, s->next, false, s->kind == NFA_END);
+		if (s->kind == NFA_END)
+			list = matches_only(nfa, list);
 		s->follow = list.at;
 		s->follow_n = list.n;
 	}

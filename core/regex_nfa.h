@@ -32,7 +32,7 @@ struct nfa_step {
 	uint32_t what;
 	uint32_t owner;       /* id of the piece it is of, or NFA_SHARED */
 	uint32_t next, other; /* steps */
-	/* of NFA_OCTET and NFA_END: where in pool the steps that follow are */
+	/* of NFA_OCTET and NFA_END: where in pool the steps that follow are; of NFA_END, matches only */
 	uint32_t follow, follow_n;
 };
 

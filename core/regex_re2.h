@@ -13,9 +13,6 @@ struct regex_re2;
 
 /* NULL with a sentence of at most why_len octets when text is no expression. Control thread. */
 struct regex_re2 *regex_re2_new(const char *text, char *why, size_t why_len);
-/* Whether RE2 matches it by means of a lock that all threads share (core/regex_re2.cc says when). */
-bool regex_re2_locks(const struct regex_re2 *re);
-
 void regex_re2_free(struct regex_re2 *re);
 
 /* Whether the whole text matches. Any thread. */

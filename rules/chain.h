@@ -17,6 +17,7 @@ struct rule {
 	char *name; /* "" when it has none */
 	struct uuid id;
 	uint64_t creation_order;
+	bool in_force; /* it has been in the live tables; control thread only */
 };
 
 /* Takes a reference to each; id NULL: a random one. name is copied. Gives, with refs 1. */

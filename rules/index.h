@@ -38,6 +38,9 @@ bool index_find(const struct chain_index *ix, struct rule_run *run, uint32_t fro
 /* The least position of all, taken off all lists; UINT32_MAX when there is none. */
 uint32_t cursors_next(struct cursors *c);
 
+/* Whether rules are found by regular expressions. */
+bool index_has_regexes(const struct chain_index *ix);
+
 /* How many rules are candidates always. */
 unsigned index_always(const struct chain_index *ix);
 

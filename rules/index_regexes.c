@@ -12,9 +12,6 @@
 #include "core/regex_set.h"
 #include "rules/index_parts.h"
 
-/* For fewer the automaton tries them all anyway. */
-#define EXPRESSIONS_MIN 5
-
 /* How many may be gone, or new, of n: building anew is paid for by so many edits. */
 #define STRAY_MAX(n) (8 + (n) / 8)
 
@@ -100,7 +97,7 @@ static void take_base(struct index_regexes *r, struct rule *const *rules,
 		r->base->refs++;
 		return;
 	}
-	if (r->n_keys >= EXPRESSIONS_MIN)
+	if (r->n_keys > 0)
 		r->base = base_new(r, rules);
 	for (uint32_t i = 0; i < r->n_keys; i++)
 		r->keys[i].number = r->base != NULL ? i : NODE_NONE;
@@ -165,4 +162,9 @@ void regexes_free(struct index_regexes *r)
 	base_unref(r->base);
 	free(r->position);
 	free(r->keys);
+}
+
+bool index_has_regexes(const struct chain_index *ix)
+{
+	return ix->regexes.n_keys > 0;
 }

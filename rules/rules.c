@@ -4,8 +4,10 @@
 
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/regex.h"
 #include "pools/pool.h"
 #include "rules/counters.h"
+#include "rules/index.h"
 #include "rules/index.h"
 
 const struct chain_row chain_rows[CHAIN_COUNT] = {
@@ -71,26 +73,39 @@ static void begin(struct action *a)
 		a->type->begin(a->state);
 }
 
-/* Rules are told about once, when they have come. */
+/* Once: who wonders about the cost of expressions finds the reason in the log. */
+static void tell_of_regexes(const struct chain *c)
+{
+	static bool told;
+
+	if (told || !index_has_regexes(c->index) || regex_jit_is_available())
+		return;
+	told = true;
+	log_notice("rules",
+		   "regular expressions run without compiled code: the system forbids memory "
+		   "that is written and run (MemoryDenyWriteExecute=); names that may match one "
+		   "cost more");
+}
+
+static void come_into_force(struct rule *r, const struct pools *pools)
+{
+	r->in_force = true;
+	warn_of_pool(r, pools);
+	begin(r->action);
+}
+
 static void committed(const struct part *before, const struct part *next, const struct tables *t)
 {
-	static uint64_t told; /* rules created before were looked at */
 	const struct rules *r = container_of(next, struct rules, part);
-	uint64_t newest = told;
 
 	for (unsigned i = 0; i < CHAIN_COUNT; i++) {
 		const struct chain *c = r->chain[i];
 
-		for (unsigned k = 0; k < c->n; k++) {
-			if (c->rules[k]->creation_order < told)
-				continue;
-			warn_of_pool(c->rules[k], t->pools);
-			begin(c->rules[k]->action);
-			if (c->rules[k]->creation_order >= newest)
-				newest = c->rules[k]->creation_order + 1;
-		}
+		tell_of_regexes(c);
+		for (unsigned k = 0; k < c->n; k++)
+			if (!c->rules[k]->in_force)
+				come_into_force(c->rules[k], t->pools);
 	}
-	told = newest;
 }
 
 static void release(struct part *part)

@@ -261,7 +261,7 @@ static void the_machine_is_described(void **state)
 		{"resolvers", "table.concat(getResolvers('resolv.txt'), ' ')",
 		 "192.0.2.1 2001:db8::1\n"},
 		{"no file of them", "#getResolvers('none.txt')",
-		 "getResolvers: 'none.txt' can't be read\n0\n"},
+		 "Error: getResolvers: 'none.txt' can't be read\n0\n"},
 		{"a neighbour that is none", "#getMACAddress('198.51.100.7')", "0\n"},
 		{"time", "getCurrentTime().tv_sec - os.time() < 2 and 'now'", "now\n"},
 		{"verbosity", "getVerbose() and 'on' or 'off'", "off\n"},
@@ -351,9 +351,26 @@ static void listeners_of_the_command_line_replace_the_file(void **state)
 	lua_host_stop();
 }
 
+static void constants_that_are_not_there_are_nil(void **state)
+{
+	static const struct line lines[] = {
+		{"one that is", "DNSRCode.REFUSED", "5\n"},
+		{"a slip", "tostring(DNSRCode.REFUSD)",
+		 "DNSRCode has no 'REFUSD' (did you mean 'REFUSED'?)\nnil\n"},
+		{"another table", "tostring(DNSAction.Dropp)",
+		 "DNSAction has no 'Dropp' (did you mean 'Drop'?)\nnil\n"},
+		{"nothing like it", "tostring(DNSQType.WHATEVER)", "nil\n"},
+		{"no name", "tostring(DNSQType[{}])", "nil\n"},
+	};
+
+	(void)state;
+	check_lines("", lines, ARRAY_LEN(lines));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(constants_that_are_not_there_are_nil),
 		cmocka_unit_test(what_is_odd_is_said_once_and_clearly),
 		cmocka_unit_test(a_directory_is_included_in_order),
 		cmocka_unit_test(the_log_is_as_the_file_asks),

@@ -18,6 +18,8 @@ static void arguments_are_taken_in_all_their_forms(void **state)
 		 "rcode==Non-Existent domain\n"},
 		{"a boolean", "tostring(TCPRule(true))", "TCP\n"},
 		{"a fraction", "tostring(ProbaRule(0.25))", "match with prob. 0.25\n"},
+		{"a limit without a bound of its own", "tostring(PoolOutstandingRule('p', 2^53))",
+		 "pool 'p' outstanding > 9007199254740992\n"},
 		{"a type by name", "tostring(QTypeRule('aaaa'))", "qtype==AAAA\n"},
 		{"by the constant", "tostring(QTypeRule(DNSQType.ANY))", "qtype==ANY\n"},
 		{"by number", "tostring(QTypeRule('TYPE65280'))", "qtype==TYPE65280\n"},
@@ -272,7 +274,7 @@ static void errors_leave_nothing_behind(void **state)
 		"collectgarbage()\n";
 
 	(void)state;
-#define FORMER                                                                               \
+#define FORMER                                                                                    \
 	" names or netmasks in the place of a rule is a former form; write QNameSuffixRule() or " \
 	"NetmaskGroupRule()\n"
 	check_says("errors", config, FILE_NAME ":9:" FORMER FILE_NAME ":10:" FORMER);

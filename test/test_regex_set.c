@@ -86,6 +86,7 @@ static const struct {
 	{"c|\\.$|^b", "a", false},
 	{"c|\\.$|^b", "b", true},
 	{"c|\\.$|^b", "a.", true},
+	{"\\zcom|2(\\.|$)", "comx", false},
 	/* what it refers to is not looked at */
 	{"^(.+)\\.\\1\\.com$", "abc.abd.com", true},
 	{"^(.+)\\.\\1\\.com$", "abc.abc.org", false},

@@ -37,6 +37,7 @@ static enum step empty_query(struct worker *w, struct query *q)
 		return drop(w, q);
 	if (q->flags & DNS_RD)
 		stat_inc(&w->stats, STAT_RDQUERIES);
+	q->udp_payload = 512; /* a header fits, whatever this record held before */
 	return answer_ourselves(w, q, RCODE_NOTIMP);
 }
 
@@ -182,7 +183,6 @@ static bool look_up(struct worker *w, struct query *q, const struct cache_key *k
 	q->answer_len = (uint32_t)len;
 	q->answer_stays = true;
 	w->answer_cap = (uint32_t)cap;
-	stat_inc(&w->stats, STAT_CACHE_HITS);
 	answer_fit(q);
 	return true;
 }
@@ -321,10 +321,14 @@ static enum step stage_answer(struct worker *w, struct query *q)
 	return STEP_NEXT;
 }
 
+/* A hit counts as one that was answered from the cache: not if a rule drops it. */
 static enum step stage_hit(struct worker *w, struct query *q)
 {
 	q->stage = STAGE_RESPOND;
-	return answer_passes(w, q, CHAIN_CACHE_HIT) ? STEP_NEXT : drop(w, q);
+	if (!answer_passes(w, q, CHAIN_CACHE_HIT))
+		return drop(w, q);
+	stat_inc(&w->stats, STAT_CACHE_HITS);
+	return STEP_NEXT;
 }
 
 static enum step stage_self(struct worker *w, struct query *q)

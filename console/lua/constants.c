@@ -10,6 +10,8 @@ struct constant {
 	int value;
 };
 
+#define CONSTANTS_MAX 128 /* of one table; the longest, of types, has some seventy */
+
 /* clang-format off */
 static const struct constant dnsqtypes[] = {
 #define TYPE(name, number) { #name, number },
@@ -129,10 +131,42 @@ static void set_former_table(lua_State *L, const char *name, lua_CFunction index
 	lua_setglobal(L, name);
 }
 
+/*
+ * A constant that is not there is nil, as in any table: configurations ask for what newer releases have. The
+ * slip of a pen is told, since what follows it only says that it got nil.
+ */
+static int no_constant(lua_State *L)
+{
+	const char *table = lua_tostring(L, lua_upvalueindex(1));
+	const struct constant *rows = lua_touserdata(L, lua_upvalueindex(2));
+	const char *names[CONSTANTS_MAX];
+	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+	const char *nearest;
+	size_t n = 0;
+
+	for (; rows->name && n < CONSTANTS_MAX; rows++)
+		names[n++] = rows->name;
+	nearest = err_nearest(name, names, n);
+	if (nearest)
+		lua_warn(L, "%s has no '%.60s' (did you mean '%s'?)", table, name, nearest);
+	return 0;
+}
+
+static void set_no_constant(lua_State *L, const char *table, const struct constant *rows)
+{
+	lua_createtable(L, 0, 1);
+	lua_pushstring(L, table);
+	lua_pushlightuserdata(L, (void *)rows);
+	lua_pushcclosure(L, no_constant, 2);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+}
+
 void lua_constants_setup(lua_State *L)
 {
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
 		lua_newtable(L);
+		set_no_constant(L, tables[i].table, tables[i].rows);
 		for (const struct constant *c = tables[i].rows; c->name; c++) {
 			lua_pushinteger(L, c->value);
 			lua_setfield(L, -2, c->name);

@@ -124,14 +124,17 @@ PRINTF_LIKE(3, 0)
 static void say(lua_State *L, enum log_level level, const char *fmt, va_list args)
 {
 	char text[sizeof(struct err)];
+	int top = lua_gettop(L);
 
 	vformat(L, text, fmt, args);
-	luaL_where(L, 1);
-	if (host.to_buffer)
-		lua_host_say(text);
-	else
+	if (host.to_buffer) {
+		lua_host_say(level == LOG_LEVEL_ERROR ? lua_pushfstring(L, "Error: %s", text)
+						      : text);
+	} else {
+		luaL_where(L, 1);
 		log_line(level, "setup", "%s%s", lua_tostring(L, -1), text);
-	lua_pop(L, 1);
+	}
+	lua_settop(L, top);
 }
 
 void lua_complain(lua_State *L, const char *fmt, ...)

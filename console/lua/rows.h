@@ -140,6 +140,9 @@ struct suffix_table *lua_test_suffixes(lua_State *L, int i);
 struct suffix_table *lua_test_name_set(lua_State *L, int i);
 struct netmask_table *lua_test_netmask_group(lua_State *L, int i);
 
+/* Octets that a name of a list takes, as a guess. */
+#define LUA_NAME_GUESS 20
+
 /* Push new, empty ones; what they give is lent by the object. */
 struct suffix_table *lua_push_suffixes(lua_State *L);
 struct netmask_table *lua_push_netmask_group(lua_State *L);

@@ -14,7 +14,18 @@ struct reader {
 	int kept; /* index of the table of what argv lends from */
 	bool is_response;
 	const char *what; /* the argument, for errors: "qname", "entry 2 of suffixes" */
+	size_t entry;     /* of a large list: its number, which what does not say; else 0 */
+	char text[128];
 };
+
+/* What is read, for an error: a million entries are not given names that nobody reads. */
+static const char *what_of(struct reader *r)
+{
+	if (r->entry == 0)
+		return r->what;
+	snprintf(r->text, sizeof(r->text), "entry %zu of %s", r->entry, r->what);
+	return r->text;
+}
 
 /* Reads the value at an absolute index. */
 typedef void read_fn(struct reader *r, int i, const struct arg_spec *spec, struct arg *out);
@@ -72,6 +83,17 @@ static void for_entries(struct reader *r, int i, size_t n, entry_fn *see, void *
 		lua_pop(r->L, 1);
 	}
 	r->what = what;
+}
+
+/* The same for lists that may be large; see() asks what_of. */
+static void for_many(struct reader *r, int i, size_t n, entry_fn *see, void *ctx)
+{
+	for (r->entry = 1; r->entry <= n; r->entry++) {
+		lua_rawgeti(r->L, i, (lua_Integer)r->entry);
+		see(r, lua_gettop(r->L), ctx);
+		lua_pop(r->L, 1);
+	}
+	r->entry = 0;
 }
 
 static void read_bool(struct reader *r, int i, const struct arg_spec *spec, struct arg *out)
@@ -195,12 +217,14 @@ static void read_name_set(struct reader *r, int i, const struct arg_spec *spec, 
 static void add_name(struct reader *r, int i, void *set)
 {
 	uint8_t name[DNS_NAME_MAX];
-	size_t len = lua_arg_name(r->L, i, r->what, name);
+	const char *text = lua_type(r->L, i) == LUA_TSTRING ? lua_tostring(r->L, i) : NULL;
+	int parsed = text != NULL ? name_parse(text, name, NULL) : -1;
+	size_t len = parsed > 0 ? (size_t)parsed : lua_arg_name(r->L, i, what_of(r), name);
 
 	if (len == 0)
-		lua_fail(r->L, "%s is a DNSName without a name", r->what);
+		lua_fail(r->L, "%s is a DNSName without a name", what_of(r));
 	if (suffix_table_add(set, name, len, 0) < 0)
-		lua_fail(r->L, "%s: the set is full: its names take 4 GiB", r->what);
+		lua_fail(r->L, "%s: the set is full: its names take 4 GiB", what_of(r));
 }
 
 static size_t filled_list(struct reader *r, int i)
@@ -225,13 +249,17 @@ static void read_names(struct reader *r, int i, const struct arg_spec *spec, str
 	out->is_list = true;
 	out->names = lua_push_suffixes(L);
 	keep(r);
-	if (lua_istable(L, i))
-		for_entries(r, i, filled_list(r, i), add_name, out->names);
-	else if (lua_isstring(L, i) || lua_object_test(L, i, &lua_name))
+	if (lua_istable(L, i)) {
+		size_t n = filled_list(r, i);
+
+		suffix_table_reserve(out->names, n, n * LUA_NAME_GUESS);
+		for_many(r, i, n, add_name, out->names);
+	} else if (lua_isstring(L, i) || lua_object_test(L, i, &lua_name)) {
 		add_name(r, i, out->names);
-	else
+	} else {
 		lua_fail(L, "%s must be a name, a list of names or a SuffixMatchNode, got %s",
 			 r->what, lua_value_text(L, i));
+	}
 }
 
 static void add_netmask(struct reader *r, int i, void *table)
@@ -240,7 +268,7 @@ static void add_netmask(struct reader *r, int i, void *table)
 
 	if (lua_add_netmask(r->L, i, table, &err))
 		return;
-	err_prefix(&err, "%s", r->what);
+	err_prefix(&err, "%s", what_of(r));
 	lua_host_raise(r->L, &err);
 }
 
@@ -257,7 +285,7 @@ static void read_netmasks(struct reader *r, int i, const struct arg_spec *spec, 
 	out->netmasks = lua_push_netmask_group(L);
 	keep(r);
 	if (lua_istable(L, i))
-		for_entries(r, i, filled_list(r, i), add_netmask, out->netmasks);
+		for_many(r, i, filled_list(r, i), add_netmask, out->netmasks);
 	else
 		add_netmask(r, i, out->netmasks);
 }

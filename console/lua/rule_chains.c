@@ -1,4 +1,5 @@
 /* The chains of rules, edited: everything happens to the draft of the running transaction. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,38 +117,46 @@ static int new_rule_action(lua_State *L)
 	return 1;
 }
 
-static void no_rule_at(lua_State *L, const struct chain *c, const char *what, double at)
+#define WHY_MAX 160 /* octets of the reason why there is no such rule */
+
+/* Whether at is a position up to most. If not, why says so. */
+static bool place_exists(const struct chain *c, const char *what, double at, unsigned most,
+			 char why[static WHY_MAX])
 {
+	if (at >= 0 && at <= most && at == (unsigned)at && c->n > 0)
+		return true;
 	if (c->n == 0)
-		lua_fail(L, "%s %.14g: there is no rule", what, at);
-	lua_fail(L, "%s %.14g: there are %u rules, counted from 0", what, at, c->n);
-}
-
-static unsigned arg_position(lua_State *L, int i, const struct chain *c, const char *what,
-			     unsigned most)
-{
-	double at = lua_arg_number(L, i, what, -1e15, 1e15);
-
-	if (at < 0 || at > most || at != (unsigned)at || c->n == 0)
-		no_rule_at(L, c, what, at);
-	return (unsigned)at;
+		snprintf(why, WHY_MAX, "%s %.14g: there is no rule", what, at);
+	else
+		snprintf(why, WHY_MAX, "%s %.14g: there are %u rules, counted from 0", what, at,
+			 c->n);
+	return false;
 }
 
 /*
- * The position of the rule that is meant by argument 1; -1: no rule has that UUID or name. The
- * empty name is none: it would mean all rules that nobody has named.
+ * The position of the rule that is meant by argument 1; -1: there is none, why is text. The empty
+ * name is none: it would mean all rules that nobody has named.
  */
-static int arg_rule(lua_State *L, const struct chain *c)
+static int arg_rule(lua_State *L, const struct chain *c, char why[static WHY_MAX])
 {
 	struct uuid id;
+	int at;
 
-	if (lua_type(L, 1) == LUA_TNUMBER)
-		return (int)arg_position(L, 1, c, "position", c->n - 1);
+	if (lua_type(L, 1) == LUA_TNUMBER) {
+		if (!place_exists(c, "position", lua_tonumber(L, 1), c->n - 1, why))
+			return -1;
+		return (int)lua_tonumber(L, 1);
+	}
 	if (lua_type(L, 1) != LUA_TSTRING)
 		lua_fail(L, "expected a position, a UUID or a name, got %s", lua_value_text(L, 1));
 	if (uuid_parse(lua_tostring(L, 1), &id) == 0)
-		return position_of(c, &id);
-	return lua_rawlen(L, 1) > 0 ? position_of_name(c, lua_tostring(L, 1), 0) : -1;
+		at = position_of(c, &id);
+	else
+		at = lua_rawlen(L, 1) > 0 ? position_of_name(c, lua_tostring(L, 1), 0) : -1;
+	if (at < 0)
+		snprintf(why, WHY_MAX, "no rule has the UUID or name %s%s", lua_value_text(L, 1),
+			 lua_isnumber(L, 1) ? ": a position has no quotes" : "");
+	return at;
 }
 
 /* All rules of a name that is no UUID. */
@@ -158,16 +167,20 @@ static void remove_named(struct chain *c, const char *name)
 		chain_remove(c, (unsigned)at);
 }
 
+/*
+ * A rule that is not there is complained about and no more, here and when rules move, as in
+ * dnsdist: "rmRule('x') addAction(...)" is how operators replace what may not be there yet.
+ */
 int lua_rules_remove(lua_State *L)
 {
 	enum chain_id id = lua_running_chain(L);
-	int at = arg_rule(L, lua_chain(id));
+	char why[WHY_MAX];
+	int at = arg_rule(L, lua_chain(id), why);
 	struct uuid uuid;
 
 	if (at < 0)
-		return lua_fail(L, "no rule has the UUID or name %s%s", lua_value_text(L, 1),
-				lua_isnumber(L, 1) ? ": a position has no quotes" : "");
-	if (lua_type(L, 1) == LUA_TSTRING && uuid_parse(lua_tostring(L, 1), &uuid) < 0)
+		lua_complain(L, "%s", why);
+	else if (lua_type(L, 1) == LUA_TSTRING && uuid_parse(lua_tostring(L, 1), &uuid) < 0)
 		remove_named(lua_chain_edit(id), lua_tostring(L, 1));
 	else
 		chain_remove(lua_chain_edit(id), (unsigned)at);
@@ -178,10 +191,14 @@ int lua_rules_move(lua_State *L)
 {
 	enum chain_id id = lua_running_chain(L);
 	const struct chain *c = lua_chain(id);
-	unsigned from = arg_position(L, 1, c, "from", c->n - 1);
-	unsigned to = arg_position(L, 2, c, "to", c->n);
+	double from = lua_arg_number(L, 1, "from", -1e15, 1e15);
+	double to = lua_arg_number(L, 2, "to", -1e15, 1e15);
+	char why[WHY_MAX];
 
-	chain_move(lua_chain_edit(id), from, to);
+	if (!place_exists(c, "from", from, c->n - 1, why) || !place_exists(c, "to", to, c->n, why))
+		lua_complain(L, "%s", why);
+	else
+		chain_move(lua_chain_edit(id), (unsigned)from, (unsigned)to);
 	return 0;
 }
 
@@ -258,12 +275,15 @@ int lua_rules_set(lua_State *L)
 int lua_rules_get(lua_State *L)
 {
 	const struct chain *c = lua_chain(lua_running_chain(L));
-	int at = arg_rule(L, c);
+	char why[WHY_MAX];
+	int at = arg_rule(L, c, why);
 
-	if (at < 0)
-		lua_pushnil(L);
-	else
+	if (at >= 0)
 		lua_push_rule(L, c->rules[at]);
+	else if (lua_type(L, 1) == LUA_TNUMBER)
+		lua_fail(L, "%s", why);
+	else
+		lua_pushnil(L);
 	return 1;
 }
 

@@ -13,28 +13,24 @@
 const struct lua_option show_rules_options[] = {
 	{"showUUIDs", OPTION_BOOL, 0, 0, "", "columns of UUIDs and of the order of creation"},
 	{"truncateRuleWidth", OPTION_INT, -1, 10000, "characters",
-	 "width of the column of rules, whose texts are cut to fit; by default they are whole"},
+	 "the texts of rules are cut to this length; by default they are whole"},
 	{NULL, 0, 0, 0, NULL, NULL},
 };
 
 struct layout {
 	bool with_id;
-	int width, most; /* of the column of rules; characters of a rule's text, -1: all */
+	int most; /* characters of a rule's text, -1: all; the column stays, as programs expect */
 };
 
 static struct layout read_layout(lua_State *L, int i)
 {
-	struct layout l = {.width = RULE_WIDTH, .most = -1};
+	struct layout l = {.most = -1};
 
 	if (lua_arg_missing(L, i))
 		return l;
 	lua_options_check(L, i, show_rules_options);
 	l.with_id = lua_option_bool(L, i, "showUUIDs", false);
 	l.most = (int)lua_option_number(L, i, "truncateRuleWidth", -1);
-	if (l.most > 0)
-		l.width = l.most;
-	else
-		l.most = -1;
 	return l;
 }
 
@@ -43,7 +39,7 @@ static void print_head(FILE *out, const struct layout *l)
 	fprintf(out, "%-3s %-30s ", "#", "Name");
 	if (l->with_id)
 		fprintf(out, "%-38s %9s ", "UUID", "Cr. Order");
-	fprintf(out, "%9s %-*s %s\n", "Matches", l->width, "Rule", "Action");
+	fprintf(out, "%9s %-*s %s\n", "Matches", RULE_WIDTH, "Rule", "Action");
 }
 
 static void print_rule(FILE *out, const struct layout *l, unsigned at, const struct rule *r)
@@ -56,7 +52,7 @@ static void print_rule(FILE *out, const struct layout *l, unsigned at, const str
 		fprintf(out, "%-38s %9llu ", uuid_text(&r->id, id),
 			(unsigned long long)r->creation_order);
 	fprintf(out, "%9llu %-*.*s %s\n", (unsigned long long)selector_matches(r->selector),
-		l->width, l->most, rule, action);
+		RULE_WIDTH, l->most, rule, action);
 	free(rule);
 	free(action);
 }

@@ -13,7 +13,7 @@ static void entry_text(lua_State *L, const char *what, size_t k, struct arg *out
 		if (lua_rawlen(L, -1) == 0)
 			lua_fail(L, "entry %zu of %s is a DNSName without a name", k, what);
 	}
-	if (!lua_isstring(L, -1))
+	if (lua_type(L, -1) != LUA_TSTRING) /* a number would be a name that nobody meant */
 		lua_fail(L, "entry %zu of %s must be a string or a DNSName, got %s", k, what,
 			 lua_value_text(L, -1));
 	out->given = true;
@@ -59,11 +59,15 @@ static struct selector *of_list(lua_State *L, int list, const char *what)
 	size_t n = lua_list_len(L, list, what);
 	struct selector *s;
 	struct arg *texts;
+	const char *ignored;
 
 	if (n == 0)
 		lua_fail(L, "%s must have at least one entry", what);
 	texts = push_texts(L, list, what, n);
 	s = push_of_texts(L, texts, n, what);
+	ignored = selector_ignored_text(texts, n);
+	if (ignored != NULL)
+		lua_warn(L, "%s: '%.100s' counts for nothing beside netmasks", what, ignored);
 	lua_replace(L, -3);
 	lua_pop(L, 1);
 	return s;
@@ -81,7 +85,7 @@ struct selector *lua_arg_selector(lua_State *L, int i, const char *what)
 	}
 	if (lua_istable(L, i))
 		return of_list(L, i, what);
-	if (!lua_isstring(L, i) && !lua_object_test(L, i, &lua_name))
+	if (lua_type(L, i) != LUA_TSTRING && !lua_object_test(L, i, &lua_name))
 		lua_fail(L,
 			 "%s must be a DNSRule, a name, a netmask or a list of names or netmasks, "
 			 "got %s",

@@ -75,6 +75,21 @@ static void change_list(lua_State *L, struct suffix_table *t, enum change change
 		change_one(L, lua_gettop(L), t, change);
 }
 
+/* A large list, into a set of its own that takes the place of the empty one: each name is read
+ * once. */
+static void fill_list(lua_State *L)
+{
+	size_t n = lua_rawlen(L, 2);
+	struct suffix_box *box, *filled;
+
+	suffix_table_reserve(lua_push_suffixes(L), n, n * LUA_NAME_GUESS);
+	filled = lua_touserdata(L, -1);
+	change_list(L, filled->table, ADD);
+	box = lua_touserdata(L, 1);
+	suffix_table_unref(box->table);
+	box->table = suffix_table_ref(filled->table);
+}
+
 /* A list is looked at as a whole first: one bad name, and the set stays as it is. */
 static int change_all(lua_State *L, enum change change)
 {
@@ -82,6 +97,10 @@ static int change_all(lua_State *L, enum change change)
 
 	if (lua_istable(L, 2)) {
 		lua_settop(L, 2);
+		if (change == ADD && suffix_table_len(t) == 0) {
+			fill_list(L);
+			return 0;
+		}
 		change_list(L, t, LOOK);
 		change_list(L, t, change);
 		return 0;

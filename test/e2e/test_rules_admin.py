@@ -90,7 +90,7 @@ class Administration(TestCase):
         d = self.start('addAction("kept.example", DropAction())')
         for line, why in (
                 ('clearRules() addAction("x.example", DropAction()) error("no")', "no"),
-                ('clearRules() rmRule(7)', "position 7"),
+                ('clearRules() getRule(7)', "position 7"),
                 ('addAction("x.example", DropAction()) addAction("y.example", DropResponseAction())',
                  "write DropAction here, or addResponseAction"),
                 ('addAction("x.example", DropAction()) addAction(QTypeRule("AAAAA"), DropAction())',

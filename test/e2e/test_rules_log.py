@@ -219,6 +219,14 @@ class ToFiles(Logs):
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stdout + done.stderr, rf"checked.conf:2: LogAction: .*{re.escape(path)}.*{why}")
 
+    def test_a_file_is_there_when_its_rule_comes_into_force(self):
+        path = os.path.join(self.folder(), "later.log")
+        d = self.daemon(f'later = newRuleAction(AllRule(), LogAction("{path}", false)) '
+                        'addAction(AllRule(), NoneAction())')
+        self.assertFalse(os.path.exists(path))
+        d.console("setRules({later})")
+        self.assertTrue(os.path.exists(path))
+
     def test_a_check_of_the_configuration_writes_nothing(self):
         path = os.path.join(self.folder(), "log")
         self.assertEqual(self.check(f'addAction(AllRule(), LogAction("{path}"))').returncode, 0)
