@@ -111,12 +111,20 @@ void dynblocks_stop(void);
  * Workers.
  */
 
-/* Of which kinds there are blocks at all: a bit each. */
+/* Of which kinds there are blocks at all: a bit each. Bit DYNBLOCK_KINDS: more clients than caches
+ * hold. */
 extern _Atomic unsigned dynblocks_present;
 
 static inline bool dynblocks_any(enum dynblock_kind kind)
 {
 	return (atomic_load_explicit(&dynblocks_present, memory_order_relaxed) >> kind & 1) != 0;
+}
+
+/* Whether loading ahead is worth its instructions. */
+static inline bool dynblocks_are_many(void)
+{
+	return (atomic_load_explicit(&dynblocks_present, memory_order_relaxed) >> DYNBLOCK_KINDS &
+		1) != 0;
 }
 
 static inline bool dynblocks_present_now(void)

@@ -37,7 +37,7 @@ static uint64_t load64(const uint8_t *p)
 }
 
 /* The whole address and port; IPv4-mapped IPv6 is IPv4. */
-static enum block_kind whole_key(const struct addr *a, struct block_key *k)
+static inline enum block_kind whole_key(const struct addr *a, struct block_key *k)
 {
 	const uint8_t *bytes = a->v6.sin6_addr.s6_addr;
 
@@ -61,8 +61,8 @@ static uint64_t upper_bits(uint64_t v, unsigned bits)
 }
 
 /* Cut to a length and hashed. */
-static void cut_key(const struct block_key *whole, enum block_kind kind, unsigned length,
-		    struct block_key *k)
+static inline void cut_key(const struct block_key *whole, enum block_kind kind, unsigned length,
+			   struct block_key *k)
 {
 	unsigned width = kind == BLOCK_V4 ? 32 : 128;
 	unsigned bits = length < width ? length : width;

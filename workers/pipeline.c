@@ -438,7 +438,7 @@ void pipeline_batch(struct worker *w, struct query **q, unsigned n)
 {
 	unsigned left = 0;
 
-	if (unlikely(dynblocks_any(DYNBLOCK_ADDRESS)))
+	if (unlikely(dynblocks_are_many()))
 		prefetch_blocks(q, n);
 	if (unlikely(w->t->rules->chain[CHAIN_QUERY]->n_prefetchers > 0))
 		n = parse_batch(w, q, n);
