@@ -25,6 +25,9 @@
  */
 #define STEPS_BEFORE_SIM 20000
 
+/* Octets that a back-reference compares in the time of a step. */
+#define OCTETS_A_STEP 64
+
 /* KiB that the interpreter may use instead, kept by the thread from then on. */
 #define HEAP_MAX 1024
 
@@ -32,6 +35,7 @@ struct regex {
 	enum regex_kind kind;
 	bool jit;
 	bool one_start;   /* is tried at the begin of the text only */
+	bool refers;      /* has back-references: a step may compare as much as there is of text */
 	uint32_t len_min; /* octets of the shortest text that matches */
 	pcre2_code *code;
 	struct regex_re2 *re2;
@@ -100,11 +104,13 @@ static struct regex *regex_alloc(enum regex_kind kind, const char *text)
 
 static void look_at(struct regex *re)
 {
-	uint32_t options = 0;
+	uint32_t options = 0, references = 0;
 	size_t jit_size = 0;
 
 	pcre2_pattern_info(re->code, PCRE2_INFO_MINLENGTH, &re->len_min);
 	pcre2_pattern_info(re->code, PCRE2_INFO_ALLOPTIONS, &options);
+	pcre2_pattern_info(re->code, PCRE2_INFO_BACKREFMAX, &references);
+	re->refers = references > 0;
 	re->one_start = (options & PCRE2_ANCHORED) != 0;
 	/* (*NO_JIT) is no failure, but leaves no code either */
 	if (pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0)
@@ -228,11 +234,13 @@ static void limit_steps(struct scratch *s, const struct regex *re, size_t len)
 {
 	uint32_t limit = re->sim == NULL ? REGEX_STEPS_MAX : STEPS_BEFORE_SIM;
 
+	if (re->refers)
+		limit /= 1 + (uint32_t)len / OCTETS_A_STEP;
 	if (!re->one_start)
 		limit /= (uint32_t)len + 1;
 	/* one repetition that is not the first thing takes a step for each octet, whatever the
 	 * length */
-	if (re->sim == NULL && limit < 2 * len)
+	if (re->sim == NULL && !re->refers && limit < 2 * len)
 		limit = (uint32_t)(2 * len);
 	if (s->limit == limit)
 		return;

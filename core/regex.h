@@ -40,13 +40,15 @@ void regex_free(struct regex *re);
  *
  * The cost is bounded. Where backtracking takes long, a regular expression in the strict sense is
  * matched in another way, in time that len bounds (core/regex_sim.h): 60 us for names of 253 octets
- * and expressions made to be slow. Others (with back-references or look-around, or very large)
- * count as no match after REGEX_STEPS_MAX steps: at most some 3 ms, and less than 1 ms without
- * back-references. REGEX_RE2: linear in len; core/regex_re2.cc says which few may allocate or lock.
+ * and expressions made to be slow, 2 ms for the largest of these and 1,000 octets of text. Others
+ * (with back-references or look-around, or very large) count as no match after REGEX_STEPS_MAX
+ * steps, or fewer where references compare a long text: at most some 3 ms. REGEX_RE2: linear in
+ * len; core/regex_re2.cc says which few may allocate or lock.
  */
 bool regex_match(const struct regex *re, const char *text, size_t len);
 
-/* Of backtracking, wherever in the text it begins; or 2 len for each octet of text, if that is more. */
+/* Of backtracking, wherever in the text it begins; without back-references 2 len for each octet of
+ * text, if that is more. */
 #define REGEX_STEPS_MAX 500000
 
 /*

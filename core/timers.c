@@ -31,6 +31,21 @@ struct timer_queue *timers_queue(struct timers *ts, uint64_t delay_us)
 	return q;
 }
 
+void timers_trim(struct timers *ts)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ts->n; i++) {
+		struct timer_queue *q = ts->queues[i];
+
+		if (q->first != NULL || q->kept)
+			ts->queues[n++] = q;
+		else
+			free(q);
+	}
+	ts->n = n;
+}
+
 void timer_start(struct timer_queue *q, struct timer *t, uint64_t now_us)
 {
 	timer_stop(t);

@@ -21,9 +21,10 @@ struct timer {
 struct timer_queue {
 	struct timer *first, *last;
 	uint64_t delay_us;
+	bool kept; /* somebody has its pointer while nothing waits in it */
 };
 
-/* Lengths in use by one worker: settings and server options, so some dozens; more share by a linear find. */
+/* Lengths in use by one worker: settings, server options, delays of rules; some dozens, found one by one. */
 struct timers {
 	struct timer_queue **queues;
 	unsigned n;
@@ -31,8 +32,14 @@ struct timers {
 
 void timers_fini(struct timers *ts);
 
-/* The queue for this length, made when missing; stays valid until timers_fini. Allocates: not per packet. */
+/*
+ * The queue for this length, made when missing: that allocates, once after each timers_trim. The
+ * pointer is good until then, or where kept is set until timers_fini.
+ */
 struct timer_queue *timers_queue(struct timers *ts, uint64_t delay_us);
+
+/* Frees queues in which nothing waits, but those that are kept: lengths that nobody asks for any more. Not while timers_run runs. */
+void timers_trim(struct timers *ts);
 
 /* Starts, or starts anew. now_us may not go back between calls on one queue. */
 void timer_start(struct timer_queue *q, struct timer *t, uint64_t now_us);

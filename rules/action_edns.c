@@ -86,9 +86,7 @@ static int error_init(void *state, const struct arg *argv, struct err *err)
 	e->code = (uint16_t)argv[0].integer;
 	e->clear = !argv[2].given || argv[2].boolean;
 	e->len = len;
-	e->text = mem_alloc(len + 1);
-	memcpy(e->text, len > 0 ? argv[1].text : "", len);
-	e->text[len] = '\0';
+	e->text = mem_textdup(argv[1].text, len);
 	return 0;
 }
 

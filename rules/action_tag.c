@@ -21,15 +21,6 @@ static const struct arg_spec unset_args[] = {
 	{.name = NULL},
 };
 
-static char *copy(const struct arg *arg)
-{
-	char *text = mem_alloc(arg->len + 1);
-
-	memcpy(text, arg->text, arg->len);
-	text[arg->len] = '\0';
-	return text;
-}
-
 static int unset_init(void *state, const struct arg *argv, struct err *err)
 {
 	struct tag *t = state;
@@ -39,7 +30,7 @@ static int unset_init(void *state, const struct arg *argv, struct err *err)
 	if (argv[0].len > EXTRA_ITEM_MAX)
 		return err_set(err, "the name of a tag can't be longer than %d octets",
 			       EXTRA_ITEM_MAX);
-	t->name = copy(&argv[0]);
+	t->name = mem_textdup(argv[0].text, argv[0].len);
 	t->name_len = argv[0].len;
 	return 0;
 }
@@ -55,7 +46,7 @@ static int set_init(void *state, const struct arg *argv, struct err *err)
 			       EXTRA_ITEM_MAX, argv[0].len + argv[1].len);
 	if (unset_init(state, argv, err) < 0)
 		return -EINVAL;
-	t->value = copy(&argv[1]);
+	t->value = mem_textdup(argv[1].text, argv[1].len);
 	t->value_len = argv[1].len;
 	return 0;
 }
@@ -68,12 +59,16 @@ static void fini(void *state)
 	free(t->value);
 }
 
+/* What rules behind it would let pass without the tag is not for a full pool to decide. */
 static enum verdict set(void *state, struct rule_run *run)
 {
 	const struct tag *t = state;
 
-	tag_set(run->extras, run->q, t->name, t->name_len, t->value, t->value_len);
-	return VERDICT_NEXT;
+	if (likely(tag_set(run->extras, run->q, t->name, t->name_len, t->value, t->value_len)))
+		return VERDICT_NEXT;
+	if (!run->is_response)
+		stat_inc(run->stats, STAT_RULE_DROP);
+	return VERDICT_DROP;
 }
 
 static void set_text(const void *state, FILE *out)
@@ -102,7 +97,8 @@ static void unset_text(const void *state, FILE *out)
 const struct action_type tag_actions[] = {
 	{.name = "SetTagAction",
 	 .args = set_args,
-	 .help = "gives the query a tag, in place of one with the same name",
+	 .help = "gives the query a tag, in place of one with the same name; dropped when there is no "
+		 "room for it",
 	 .state_size = sizeof(struct tag),
 	 .init = set_init,
 	 .fini = fini,

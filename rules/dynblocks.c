@@ -11,6 +11,9 @@
 /* So many of these that wait for workers share a grace period. */
 #define LIMBO_MAX 4096
 
+/* Up to here a look-up finds its two lines in the caches of a core, measured. */
+#define MANY 20000
+
 /* What a transaction has collected. */
 struct draft {
 	struct block_table table[BLOCK_KINDS];
@@ -27,8 +30,10 @@ _Atomic unsigned dynblocks_present;
 void blocks_note_present(void)
 {
 	const struct block_table *t = dynblock_tables;
-	unsigned bits = (unsigned)(t[BLOCK_V4].n + t[BLOCK_V6].n > 0) << DYNBLOCK_ADDRESS |
-			(unsigned)(t[BLOCK_NAME].n > 0) << DYNBLOCK_NAME;
+	size_t clients = dynblocks_count(DYNBLOCK_ADDRESS);
+	unsigned bits = (unsigned)(clients > 0) << DYNBLOCK_ADDRESS |
+			(unsigned)(t[BLOCK_NAME].n > 0) << DYNBLOCK_NAME |
+			(unsigned)(clients > MANY) << DYNBLOCK_KINDS;
 
 	if (atomic_load_explicit(&dynblocks_present, memory_order_relaxed) != bits)
 		atomic_store_explicit(&dynblocks_present, bits, memory_order_relaxed);
@@ -215,6 +220,7 @@ int dynblocks_add(const struct dynblock_new *new, struct err *err)
 
 static void clear_live(void)
 {
+	block_log_clear(dynblocks_count(DYNBLOCK_ADDRESS) + dynblocks_count(DYNBLOCK_NAME));
 	for (unsigned i = 0; i < BLOCK_KINDS; i++)
 		if (dynblock_tables[i].end > 1)
 			block_table_clear(&dynblock_tables[i], true);

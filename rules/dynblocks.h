@@ -97,7 +97,8 @@ size_t dynblocks_memory(void);
 
 /*
  * Once a second: writes down how many blocks began and ended without a line of their own, and every
- * purge_s seconds (0: never) begins to remove those past their time, some tens of thousands a call.
+ * purge_s seconds (0: never) begins to remove those past their time, some milliseconds of it a
+ * call.
  */
 void dynblocks_tick(uint64_t now_us, uint32_t purge_s);
 
@@ -110,12 +111,20 @@ void dynblocks_stop(void);
  * Workers.
  */
 
-/* Of which kinds there are blocks at all: a bit each. */
+/* Of which kinds there are blocks at all: a bit each. Bit DYNBLOCK_KINDS: more clients than caches
+ * hold. */
 extern _Atomic unsigned dynblocks_present;
 
 static inline bool dynblocks_any(enum dynblock_kind kind)
 {
 	return (atomic_load_explicit(&dynblocks_present, memory_order_relaxed) >> kind & 1) != 0;
+}
+
+/* Whether loading ahead is worth its instructions. */
+static inline bool dynblocks_are_many(void)
+{
+	return (atomic_load_explicit(&dynblocks_present, memory_order_relaxed) >> DYNBLOCK_KINDS &
+		1) != 0;
 }
 
 static inline bool dynblocks_present_now(void)
@@ -152,8 +161,12 @@ struct dynblock_hit {
 	const struct dynblock_cause *cause;
 };
 
-/* Worker: begins to load what dynblocks_find_address reads. */
+/*
+ * Worker: begins to load what dynblocks_find_address reads first; and, called when that has come,
+ * what it reads then.
+ */
 void dynblocks_prefetch(const struct addr *client);
+void dynblocks_prefetch_block(const struct addr *client);
 
 /* Worker: the longest prefix that has the client, of those before their time; false: none. */
 bool dynblocks_find_address(const struct addr *client, uint64_t now_us, struct dynblock_hit *hit);

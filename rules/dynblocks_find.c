@@ -37,7 +37,7 @@ static uint64_t load64(const uint8_t *p)
 }
 
 /* The whole address and port; IPv4-mapped IPv6 is IPv4. */
-static enum block_kind whole_key(const struct addr *a, struct block_key *k)
+static inline enum block_kind whole_key(const struct addr *a, struct block_key *k)
 {
 	const uint8_t *bytes = a->v6.sin6_addr.s6_addr;
 
@@ -61,8 +61,8 @@ static uint64_t upper_bits(uint64_t v, unsigned bits)
 }
 
 /* Cut to a length and hashed. */
-static void cut_key(const struct block_key *whole, enum block_kind kind, unsigned length,
-		    struct block_key *k)
+static inline void cut_key(const struct block_key *whole, enum block_kind kind, unsigned length,
+			   struct block_key *k)
 {
 	unsigned width = kind == BLOCK_V4 ? 32 : 128;
 	unsigned bits = length < width ? length : width;
@@ -104,7 +104,9 @@ struct block_key block_key_of(const struct dynblock *b)
 	return k;
 }
 
-void dynblocks_prefetch(const struct addr *client)
+/* For each length that occurs. */
+static inline void prefetch(const struct addr *client,
+			    void (*load)(const struct block_table *t, uint64_t hash))
 {
 	struct block_key whole, k;
 	enum block_kind kind = whole_key(client, &whole);
@@ -115,9 +117,19 @@ void dynblocks_prefetch(const struct addr *client)
 
 		for (; mask; mask &= mask - 1) {
 			cut_key(&whole, kind, word * 64 + (unsigned)__builtin_ctzll(mask), &k);
-			block_table_prefetch(t, k.hash);
+			load(t, k.hash);
 		}
 	}
+}
+
+void dynblocks_prefetch(const struct addr *client)
+{
+	prefetch(client, block_table_prefetch);
+}
+
+void dynblocks_prefetch_block(const struct addr *client)
+{
+	prefetch(client, block_table_prefetch_block);
 }
 
 /* The block of a key, if it is in force: its time is read first, since it is written last. */

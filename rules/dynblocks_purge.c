@@ -2,9 +2,12 @@
  */
 #include "rules/dynblocks_table.h"
 
-/* Of one call of dynblocks_tick: some milliseconds, while a million takes less than half a minute.
+/*
+ * Work of one call of dynblocks_tick, some milliseconds: places looked at, of which one with a
+ * block that is removed counts REMOVAL. A million blocks that all have ended are gone in a minute.
  */
 #define PURGE_STEP 65536
+#define REMOVAL    4
 
 static struct {
 	uint64_t last_us; /* when the last one began; 0: none did */
@@ -17,16 +20,17 @@ void block_purge_reset(void)
 	purge.table = BLOCK_KINDS;
 }
 
-/* Removes what is past its time among the next n places of a table. Whether that was its end. */
-static bool purge_some(struct block_table *t, uint32_t *n, uint64_t now_us)
+/* Removes what is past its time, for so much work. Whether the table was seen to its end. */
+static bool purge_some(struct block_table *t, int *work, uint64_t now_us)
 {
-	for (; *n > 0 && purge.at < t->end; purge.at++, --*n) {
+	for (; *work > 0 && purge.at < t->end; purge.at++, --*work) {
 		struct dynblock *b = block_at(t, purge.at);
 
 		if (b->next != BLOCK_LINKED || block_is_in_force(b, now_us))
 			continue;
 		block_log_end(b);
 		block_table_remove(t, b);
+		*work -= REMOVAL - 1;
 	}
 	return purge.at >= t->end;
 }
@@ -34,12 +38,12 @@ static bool purge_some(struct block_table *t, uint32_t *n, uint64_t now_us)
 /* A table without blocks gives back what it holds. */
 static void purge_step(uint64_t now_us)
 {
-	uint32_t n = PURGE_STEP;
+	int work = PURGE_STEP;
 
-	while (n > 0 && purge.table < BLOCK_KINDS) {
+	while (work > 0 && purge.table < BLOCK_KINDS) {
 		struct block_table *t = &dynblock_tables[purge.table];
 
-		if (!purge_some(t, &n, now_us))
+		if (!purge_some(t, &work, now_us))
 			break;
 		if (t->n == 0 && t->end > 1)
 			block_table_clear(t, true);

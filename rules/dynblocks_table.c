@@ -83,6 +83,22 @@ void block_table_prefetch(const struct block_table *t, uint64_t hash)
 		__builtin_prefetch((const void *)&x->slot[hash & x->mask]);
 }
 
+/* Where it stands is loaded by now: the block itself follows, if there is one. */
+void block_table_prefetch_block(const struct block_table *t, uint64_t hash)
+{
+	const struct block_index *x = rcu_get(t->index);
+	uint64_t slot;
+
+	if (x == NULL)
+		return;
+	for (size_t i = hash; (slot = load(x, i)) != EMPTY; i++) {
+		if (slot >> 32 != hash >> 32 || (uint32_t)slot == REMOVED)
+			continue;
+		__builtin_prefetch(block_at(t, (uint32_t)slot));
+		return;
+	}
+}
+
 static struct block_index *index_for(size_t n)
 {
 	size_t slots = SLOTS_MIN;
@@ -90,7 +106,7 @@ static struct block_index *index_for(size_t n)
 
 	while (slots / 2 < n)
 		slots *= 2;
-	x = mem_zalloc(1, sizeof(*x) + slots * sizeof(x->slot[0]));
+	x = mem_table(sizeof(*x) + slots * sizeof(x->slot[0]));
 	x->mask = slots - 1;
 	return x;
 }
@@ -98,6 +114,11 @@ static struct block_index *index_for(size_t n)
 static size_t index_memory(const struct block_index *x)
 {
 	return x ? sizeof(*x) + (x->mask + 1) * sizeof(x->slot[0]) : 0;
+}
+
+static void index_free(struct block_index *x)
+{
+	mem_table_free(x, index_memory(x));
 }
 
 /* In the first slot that may be taken; once. There is an empty one. Whether that was empty. */
@@ -198,7 +219,11 @@ static void link_block(struct block_table *t, const struct dynblock *b)
 	move_slots(t, STEP_SLOTS);
 }
 
-/* Not zeroed: pages that hold no block yet take no memory. */
+static size_t piece_size(unsigned i)
+{
+	return sizeof(struct dynblock) * PIECE_FIRST << i;
+}
+
 static void make_piece(struct block_table *t, uint32_t id)
 {
 	uint32_t at = id - 1 + PIECE_FIRST;
@@ -206,8 +231,7 @@ static void make_piece(struct block_table *t, uint32_t id)
 
 	if (at != 1u << log)
 		return;
-	rcu_publish(t->piece[log - 8],
-		    (struct dynblock *)mem_lines_raw(sizeof(struct dynblock) << log));
+	rcu_publish(t->piece[log - 8], (struct dynblock *)mem_table(piece_size(log - 8)));
 }
 
 static struct dynblock *new_place(struct block_table *t)
@@ -220,7 +244,6 @@ static struct dynblock *new_place(struct block_table *t)
 		make_piece(t, t->end);
 		b = block_at(t, t->end);
 		b->id = t->end++;
-		atomic_store_explicit(&b->serial, 0, memory_order_relaxed);
 		return b;
 	}
 	b = block_at(t, t->free);
@@ -319,14 +342,14 @@ void block_table_settle(struct block_table *t)
 		struct block_index *x = t->retired;
 
 		t->retired = x->next;
-		free(x);
+		index_free(x);
 	}
 }
 
 static void free_pieces(struct dynblock *piece[static PIECES])
 {
 	for (unsigned i = 0; i < PIECES; i++)
-		free(piece[i]);
+		mem_table_free(piece[i], piece_size(i));
 }
 
 static void free_contents(struct block_table *t)
@@ -359,8 +382,8 @@ void block_table_clear(struct block_table *t, bool waits)
 	if (waits)
 		rcu_wait();
 	free_pieces(piece);
-	free(x);
-	free(t->coming);
+	index_free(x);
+	index_free(t->coming);
 	t->coming = NULL;
 	memset(t->n_of, 0, sizeof(t->n_of));
 	t->n = t->free = 0;

@@ -89,8 +89,9 @@ void block_table_clear(struct block_table *t, bool waits);
 /* Any reader. The block of exactly this key, past its time or not; or NULL. */
 struct dynblock *block_table_find(const struct block_table *t, const struct block_key *k);
 
-/* Any reader. Begins to load where it would stand. */
+/* Any reader. Begins to load where it would stand; and then, when that is there, the block. */
 void block_table_prefetch(const struct block_table *t, uint64_t hash);
+void block_table_prefetch_block(const struct block_table *t, uint64_t hash);
 
 /* Adds a block of a key that is not there. Takes the reference to cause. NULL: as many as there can
  * be. */
@@ -157,6 +158,7 @@ void block_hits_stop(void);
 void block_view(const struct dynblock *b, struct dynblock_view *v);
 void block_log_begin(const struct dynblock *b, uint64_t now_us);
 void block_log_end(const struct dynblock *b);
+void block_log_clear(size_t n); /* so many were removed at once */
 void block_log_held_back(void); /* how many lines there would have been more, since the last call */
 
 /*

@@ -106,6 +106,12 @@ void block_log_end(const struct dynblock *b)
 		   v.warning ? "warning" : "block", dynblock_text(&v, text), v.blocks, v.reason);
 }
 
+void block_log_clear(size_t n)
+{
+	if (n > 0 && may_write(&ended))
+		log_notice("dynblocks", "all blocks were removed: %zu", n);
+}
+
 void block_log_held_back(void)
 {
 	if (begun.held_back > 0 || ended.held_back > 0)

@@ -109,7 +109,8 @@ void neighbours_begin(void)
 	control.next = table_new(64);
 }
 
-static void add(const struct ndmsg *nd, size_t len)
+/* len is signed, as the macros need it: what follows the last attribute need not be whole. */
+static void add(const struct ndmsg *nd, int len)
 {
 	static const unsigned unknown = NUD_INCOMPLETE | NUD_FAILED | NUD_NOARP;
 	const struct rtattr *a = (const struct rtattr *)(nd + 1);
@@ -133,16 +134,27 @@ static void add(const struct ndmsg *nd, size_t len)
 		grow();
 }
 
+/* The next message; NULL: there is none. NLMSG_NEXT may wrap the length around. */
+static const struct nlmsghdr *next_message(const struct nlmsghdr *h, size_t *len)
+{
+	size_t whole = NLMSG_ALIGN(h->nlmsg_len);
+
+	if (whole >= *len)
+		return NULL;
+	*len -= whole;
+	return (const void *)((const uint8_t *)h + whole);
+}
+
 bool neighbours_parse(const void *buf, size_t len)
 {
-	const struct nlmsghdr *h = buf;
-
-	for (; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+	for (const struct nlmsghdr *h = buf; h != NULL && NLMSG_OK(h, len);
+	     h = next_message(h, &len)) {
 		if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
 			return false;
 		if (h->nlmsg_type == RTM_NEWNEIGH &&
 		    h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ndmsg)))
-			add(NLMSG_DATA(h), h->nlmsg_len - NLMSG_LENGTH(sizeof(struct ndmsg)));
+			add(NLMSG_DATA(h),
+			    (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(struct ndmsg))));
 	}
 	return true;
 }

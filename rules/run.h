@@ -33,7 +33,6 @@ struct rule_services {
 
 /* What is computed once a query, when the first rule asks; one for each worker. */
 struct rule_scratch {
-	uint8_t message[DNS_MESSAGE_MAX]; /* for what can't be edited in place; nobody's between two actions */
 	char text[DNS_NAME_TEXT_MAX]; /* the name as regular expressions see it */
 	struct suffix_hashes hashes;
 	uint32_t *found; /* numbers of expressions, found_room of them */

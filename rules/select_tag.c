@@ -9,25 +9,16 @@ struct tag {
 	size_t name_len, value_len;
 };
 
-static char *text_copy(const struct arg *arg)
-{
-	char *copy = mem_alloc(arg->len + 1);
-
-	memcpy(copy, arg->text, arg->len);
-	copy[arg->len] = '\0';
-	return copy;
-}
-
 static int tag_init(void *state, const struct arg *argv, struct err *err)
 {
 	struct tag *s = state;
 
 	if (argv[0].len == 0)
 		return err_set(err, "name is empty: no tag has such a name");
-	s->name = text_copy(&argv[0]);
+	s->name = mem_textdup(argv[0].text, argv[0].len);
 	s->name_len = argv[0].len;
 	if (argv[1].given) {
-		s->value = text_copy(&argv[1]);
+		s->value = mem_textdup(argv[1].text, argv[1].len);
 		s->value_len = argv[1].len;
 	}
 	return 0;

@@ -54,3 +54,19 @@ struct selector *selector_of_texts(const struct arg *list, size_t n, struct err 
 	s = of_netmasks(list, n, err);
 	return s != NULL ? s : of_names(list, n, err);
 }
+
+const char *selector_ignored_text(const struct arg *list, size_t n)
+{
+	struct netmask_table *t = netmask_table_new();
+	const char *other = NULL;
+	bool has_netmask = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (acl_add(t, list[i].text, NULL) == 0)
+			has_netmask = true;
+		else if (other == NULL)
+			other = list[i].text;
+	}
+	netmask_table_unref(t);
+	return has_netmask ? other : NULL;
+}

@@ -12,6 +12,9 @@
  */
 struct selector *selector_of_texts(const struct arg *list, size_t n, struct err *err);
 
+/* The first of the texts that counts for nothing beside netmasks; NULL: they all count. Lent. */
+const char *selector_ignored_text(const struct arg *list, size_t n);
+
 /* The same of names, and of netmasks. A reference is taken. */
 struct selector *selector_of_suffixes(struct suffix_table *names, struct err *err);
 struct selector *selector_of_netmasks(struct netmask_table *netmasks, struct err *err);

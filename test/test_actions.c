@@ -332,6 +332,24 @@ static void tags_come_and_go(void **state)
 	assert_null(tag_get(&scene.q, "a", 1, &len));
 }
 
+/* Rules behind it may be there to drop what has the tag. */
+static void without_room_for_its_tag_nothing_passes(void **state)
+{
+	static const struct message query, answer = {.flags = DNS_QR};
+	struct extra_pool *none = extra_pool_new(1);
+	struct query other = {.extra = NULL};
+
+	assert_true(tag_set(none, &other, "x", 1, "y", 1));
+	scene_set(&scene, &query);
+	scene.run.extras = none;
+	assert_int_equal(act(&scene, "SetTagAction", "name=a; value=1"), VERDICT_DROP);
+	assert_int_equal(counter_get(&scene.stats.counter[STAT_RULE_DROP]), 1);
+	scene_set(&scene, &answer);
+	scene.run.extras = none;
+	assert_int_equal(act(&scene, "SetTagResponseAction", "name=a; value=1"), VERDICT_DROP);
+	extra_pool_free(none);
+}
+
 static void pools_are_found_by_name(void **state)
 {
 	static const struct message m;
@@ -428,6 +446,7 @@ int main(void)
 		cmocka_unit_test(flags_are_set),
 		cmocka_unit_test(what_is_only_remembered),
 		cmocka_unit_test(tags_come_and_go),
+		cmocka_unit_test(without_room_for_its_tag_nothing_passes),
 		cmocka_unit_test(pools_are_found_by_name),
 		cmocka_unit_test(rates_are_kept),
 		cmocka_unit_test(continue_does_what_the_other_does),

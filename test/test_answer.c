@@ -100,27 +100,6 @@ static void a_rule_may_set_and_clear_bits(void **state)
 	}
 }
 
-static void a_query_becomes_a_cut_answer(void **state)
-{
-	struct packet p = packet_begin("www", 1);
-	struct opt opt;
-	size_t len;
-
-	msg_set_flags(p.msg, DNS_RD | DNS_AA | DNS_AD | DNS_CD | 0x2000);
-	/* an OPT with an rcode, a version, and flags that no query should have */
-	packet_add(&p, 0, 0, 1, BYTES("\0\0\x29\4\xd0\7\2\xff\xff\0\6\0\x0a\0\2ab"));
-	assert_int_equal(msg_opt(p.msg, p.len, &p.q, &opt), 0);
-	len = msg_answer_cut(p.msg, p.len, &p.q, &opt);
-	assert_int_equal(len, p.q.end + 11);
-	assert_memory_equal(p.msg + p.q.end, OPT_EMPTY, 11);
-	assert_int_equal(msg_flags(p.msg), DNS_QR | DNS_TC | DNS_RD | DNS_RA | DNS_CD | 0x2000);
-
-	p = packet_begin("www", 1);
-	assert_int_equal(msg_answer_cut(p.msg, p.len, &p.q, NULL), p.q.end);
-	assert_int_equal(msg_flags(p.msg), DNS_QR | DNS_TC);
-	assert_int_equal(msg_arcount(p.msg), 0);
-}
-
 static const uint8_t address[] = {192, 0, 2, 1};
 static const uint8_t owner[] = "\1b";
 
@@ -200,7 +179,6 @@ int main(void)
 		cmocka_unit_test(an_empty_answer_has_opt_when_the_query_had),
 		cmocka_unit_test(an_empty_answer_may_lack_the_question),
 		cmocka_unit_test(a_rule_may_set_and_clear_bits),
-		cmocka_unit_test(a_query_becomes_a_cut_answer),
 		cmocka_unit_test(an_answer_is_built_in_place_or_elsewhere),
 		cmocka_unit_test(room_is_kept_for_the_opt),
 		cmocka_unit_test(without_room_for_the_question_nothing_is_written),

@@ -84,6 +84,7 @@ static const char *met(const char *client)
 	struct dynblock_hit hit;
 
 	dynblocks_prefetch(&a);
+	dynblocks_prefetch_block(&a);
 	return dynblocks_find_address(&a, clock_mono_us(), &hit) ? hit.cause->text : "";
 }
 

@@ -57,8 +57,8 @@ static const struct {
 	 "addAction(QNameSuffixRule(domain), SpoofCNAMEAction(target))"},
 	{"addNoRecurseRule({'a.example', 'b.example'})",
 	 "qname in a.example., b.example. -> set rd=0\n", "addAction(rule, SetNoRecurseAction())"},
-	{"addPoolRule({'192.0.2.0/24', 'a.example'}, '')", "Src: 192.0.2.0/24 -> to pool \n",
-	 "addAction(rule, PoolAction(pool))"},
+	{"addPoolRule({'192.0.2.0/24', '!192.0.2.1'}, '')",
+	 "Src: 192.0.2.0/24, !192.0.2.1/32 -> to pool \n", "addAction(rule, PoolAction(pool))"},
 	{"addQPSLimit('a.example', 7)", "qname in a.example. -> qps limit to 7\n",
 	 "addAction(rule, QPSAction(limit))"},
 	{"addQPSPoolRule('a.example', 7, '')", "qname in a.example. -> max 7 to pool \n",
@@ -174,13 +174,16 @@ static void places_are_told_once(void **state)
 
 static void what_stands_for_a_rule_is_taken_with_a_warning(void **state)
 {
-	static const char now[] = " names or netmasks in the place of a rule is a former form; write "
-				  "QNameSuffixRule() or NetmaskGroupRule()\n";
+	static const char now[] =
+		" names or netmasks in the place of a rule is a former form; write "
+		"QNameSuffixRule() or NetmaskGroupRule()\n";
 	char said[1024];
 
 	(void)state;
-	snprintf(said, sizeof(said), "%s:1:%s%s:2:%s%s:3:%s", FILE_NAME, now, FILE_NAME, now, FILE_NAME,
-		 now);
+	snprintf(said, sizeof(said),
+		 "%s:1:%s%s:2: addAction: rule: 'a' counts for nothing beside netmasks\n"
+		 "%s:2:%s%s:3:%s",
+		 FILE_NAME, now, FILE_NAME, FILE_NAME, now, FILE_NAME, now);
 	check_rules("in the place of a rule",
 		    "addAction('a', DropAction()) addAction('a2', DropAction())\n"
 		    "addAction({'192.0.2.0/24', 'a'}, DropAction())\n"

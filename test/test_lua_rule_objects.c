@@ -55,6 +55,7 @@ static void makeRule_means_what_texts_mean(void **state)
 		{"an address", "tostring(makeRule('192.0.2.1'))", "Src: 192.0.2.1/32\n"},
 		{"names", "tostring(makeRule({'a', newDNSName('b')}))", "qname in a., b.\n"},
 		{"netmasks win", "tostring(makeRule({'a', '192.0.2.0/24', 'b', '!192.0.2.1'}))",
+		 "makeRule: rule: 'a' counts for nothing beside netmasks\n"
 		 "Src: 192.0.2.0/24, !192.0.2.1/32\n"},
 		{"the root", "tostring(makeRule(''))", "qname in .\n"},
 		{"a rule is one", "tostring(makeRule(TCPRule(true)))", "TCP\n"},

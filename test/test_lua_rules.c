@@ -345,7 +345,7 @@ static void chains_are_set(void **state)
 		{"a list",
 		 "setRules({newRuleAction('x', DropAction(), {name='n'}), "
 		 "newRuleAction({'192.0.2.0/24', 'y'}, PoolAction('p'))})",
-		 ""},
+		 "newRuleAction: rule: 'y' counts for nothing beside netmasks\n"},
 		{"in its place", ORDER, "xS\n"},
 		{"an empty one", "setRules({})", ""},
 		{"removes all", ORDER, "\n"},

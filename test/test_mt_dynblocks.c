@@ -64,7 +64,8 @@ static void look_at(struct reader *r, uint32_t i)
 	uint8_t name[DNS_NAME_MAX];
 	size_t len;
 
-	dynblocks_prefetch(&kept);
+	dynblocks_prefetch(&passing);
+	dynblocks_prefetch_block(&passing);
 	if (dynblocks_find_address(&kept, NOW, &hit)) {
 		r->mixed += is_mixed(hit.cause);
 		r->counted[i]++;

@@ -83,7 +83,7 @@ static struct got ask(struct path *p, bool tcp, int wait_ms)
 	got.self = stats_sum(STAT_SELF_ANSWERED) - got.self;
 	got.dropped = stats_sum(STAT_RULE_DROP) - got.dropped;
 	got.forwarded = atomic_load(&p->resolver.queries) > asked;
-	got.had_rd = got.forwarded && (msg_flags(p->resolver.last) & DNS_RD);
+	got.had_rd = got.forwarded && (atomic_load(&p->resolver.last_flags) & DNS_RD);
 	dynblocks_visit(DYNBLOCK_ADDRESS, keep_count, &got.blocks);
 	dynblocks_visit(DYNBLOCK_NAME, keep_count, &got.blocks);
 	return got;
@@ -138,9 +138,15 @@ static void judge(size_t i, bool by_name, const struct got *got)
 		fail_msg("%s, %s: forwarded %d, RD %d", label, kind, got->forwarded, got->had_rd);
 }
 
+/* A loaded machine may need more than the second of the fixture. */
+static void patient(struct server_fixed *fixed)
+{
+	fixed->udp_timeout_s = 20;
+}
+
 static void each_action_does_what_it_says(void **state)
 {
-	static const struct path_options o = {.n_workers = 2};
+	static const struct path_options o = {.n_workers = 2, .server = patient};
 	static struct got got[2][ARRAY_LEN(cases)];
 	struct path p;
 	struct err err;

@@ -85,6 +85,27 @@ static unsigned find(const char *text, unsigned scope)
 	return neighbours_find(&a, mac) ? mac[5] : 0;
 }
 
+/* The last attribute is not filled up to its alignment; what lies behind the message is none of it. */
+static void a_message_ends_where_it_says(void **state)
+{
+	static const uint8_t other[MAC_LEN] = {2, 0, 0, 0, 0, 9};
+	static struct dump d;
+	struct nlmsghdr h;
+	size_t len;
+
+	neighbours_need();
+	neighbours_begin();
+	put_entry(&d, "192.0.2.1", 1, 1, NUD_REACHABLE, MAC_LEN);
+	memcpy(&h, d.buf, sizeof(h));
+	len = h.nlmsg_len -= 2;
+	memcpy(d.buf, &h, sizeof(h));
+	put_attr(&d, NDA_LLADDR, other, sizeof(other));
+	assert_true(neighbours_parse(d.buf, len));
+	neighbours_publish();
+	assert_int_equal(find("192.0.2.1", 0), 1);
+	neighbours_need_no_more();
+}
+
 static void what_the_kernel_says_is_known(void **state)
 {
 	static struct dump d;
@@ -238,6 +259,7 @@ static void the_kernel_is_asked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_ends_where_it_says),
 		cmocka_unit_test(what_the_kernel_says_is_known),
 		cmocka_unit_test(a_large_network_is_known_too),
 		cmocka_unit_test(messages_that_are_cut_short_are_passed_over),

@@ -46,6 +46,28 @@ static void one_queue_for_each_length(void **state)
 	timers_fini(&ts);
 }
 
+static void lengths_that_nobody_waits_for_are_forgotten(void **state)
+{
+	struct timers ts = {0};
+	struct named a = named('a'), b = named('b');
+	struct timer_queue *kept = timers_queue(&ts, 7);
+	char fired[8] = "";
+
+	kept->kept = true;
+	timer_start(timers_queue(&ts, 2000), &a.timer, 10000);
+	for (uint64_t us = 10; us < 100; us++)
+		timers_queue(&ts, us);
+	timers_trim(&ts);
+	assert_int_equal(ts.n, 2);
+	assert_ptr_equal(timers_queue(&ts, 7), kept);
+	timer_start(timers_queue(&ts, 10), &b.timer, 10000);
+	timers_run(&ts, 12000, fired);
+	assert_string_equal(fired, "ab");
+	timers_trim(&ts);
+	assert_int_equal(ts.n, 1);
+	timers_fini(&ts);
+}
+
 static void fires_when_due_and_not_before(void **state)
 {
 	struct timers ts = {0};
@@ -170,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_queue_for_each_length),
+		cmocka_unit_test(lengths_that_nobody_waits_for_are_forgotten),
 		cmocka_unit_test(fires_when_due_and_not_before),
 		cmocka_unit_test(stopped_ones_stay_silent),
 		cmocka_unit_test(starting_anew_goes_to_the_end),

@@ -84,6 +84,8 @@ static double look_up(uint32_t n, bool blocked, unsigned batch, bool count)
 			if (batch > 1)
 				dynblocks_prefetch(&a[k]);
 		}
+		for (unsigned k = 0; batch > 1 && k < batch; k++)
+			dynblocks_prefetch_block(&a[k]);
 		for (unsigned k = 0; k < batch; k++) {
 			struct dynblock_hit hit;
 

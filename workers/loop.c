@@ -11,6 +11,7 @@
 #include "core/regex.h"
 #include "core/rcu.h"
 #include "core/tls/tls.h"
+#include "workers/delay.h"
 #include "workers/loop.h"
 #include "workers/reconcile.h"
 #include "rules/dynblocks.h"
@@ -218,7 +219,9 @@ struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 	w->udp = udp_io_new();
 	w->extras = extra_pool_new(IN_FLIGHT_MAX / 4);
 	w->sink = log_sink_new(workers_wake_control);
-	if (w->queries == NULL || w->udp == NULL || w->extras == NULL || w->sink == NULL) {
+	w->delay_rooms = delay_rooms_new();
+	if (w->queries == NULL || w->udp == NULL || w->extras == NULL || w->sink == NULL ||
+	    w->delay_rooms == NULL) {
 		rc = -ENOMEM;
 		mailbox_fini(&w->inbox);
 		goto fail;
@@ -235,6 +238,7 @@ fail:
 	slab_free(w->queries);
 	udp_io_free(w->udp);
 	extra_pool_free(w->extras);
+	delay_rooms_free(w->delay_rooms);
 	log_sink_free(w->sink);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
@@ -256,6 +260,7 @@ void worker_free(struct worker *w)
 	slab_free(w->queries);
 	udp_io_free(w->udp);
 	extra_pool_free(w->extras);
+	delay_rooms_free(w->delay_rooms);
 	log_sink_free(w->sink);
 	close(w->epoll_fd);
 	rule_scratch_free(w->scratch);

@@ -38,6 +38,7 @@ static enum step empty_query(struct worker *w, struct query *q)
 		return drop(w, q);
 	if (q->flags & DNS_RD)
 		stat_inc(&w->stats, STAT_RDQUERIES);
+	q->udp_payload = 512; /* a header fits, whatever this record held before */
 	return answer_ourselves(w, q, RCODE_NOTIMP);
 }
 
@@ -405,6 +406,8 @@ static void prefetch_blocks(struct query *const *q, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		dynblocks_prefetch(&q[i]->client);
+	for (unsigned i = 0; i < n; i++)
+		dynblocks_prefetch_block(&q[i]->client);
 }
 
 /* A flood comes from as many clients as it has datagrams. */
@@ -450,7 +453,7 @@ void pipeline_batch(struct worker *w, struct query **q, unsigned n)
 
 	if (h != NULL && n > 1)
 		prefetch_hitters(w, h, q, n);
-	if (unlikely(dynblocks_any(DYNBLOCK_ADDRESS)))
+	if (unlikely(dynblocks_are_many()))
 		prefetch_blocks(q, n);
 	if (unlikely(w->t->rules->chain[CHAIN_QUERY]->n_prefetchers > 0))
 		n = parse_batch(w, q, n);

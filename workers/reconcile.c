@@ -90,6 +90,7 @@ void worker_reconcile(struct worker *w)
 		perworker_get(&f->list[i]->counters, w->id);
 	counters_join(w->id, w->t->rules->counters_end);
 	rule_scratch_join(w->scratch, w->t->rules->found_room);
+	timers_trim(&w->timers); /* delays of rules that are gone */
 	follow_cleaning_delay(w);
 	upstreams_reconcile(w);
 	tees_follow(w);

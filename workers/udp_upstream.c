@@ -81,6 +81,7 @@ static struct udp_upstream *udp_new(struct worker *w, const struct server_fixed 
 	u->n = fixed->sockets;
 	u->sockets = mem_zalloc(u->n, sizeof(struct udp_socket *));
 	u->timeout = timers_queue(&w->timers, timeout_s * UINT64_C(1000000));
+	u->timeout->kept = true;
 	return u;
 }
 

@@ -100,7 +100,7 @@ int upstream_send(struct worker *w, struct upstream *up, struct query *q)
 	struct server *s = up->server;
 	int rc;
 
-	if (unlikely(w->in_flight >= IN_FLIGHT_MAX))
+	if (unlikely(w->in_flight + w->held >= IN_FLIGHT_MAX)) /* also those that a rule delays */
 		return -ENOBUFS;
 	follow_state(w, up);
 	q->upstream = up;

@@ -23,6 +23,7 @@ struct worker;
 struct upstream;
 struct udp_io;
 struct slab;
+struct delay_rooms;
 struct rule_scratch;
 
 /* Anything with a descriptor in the worker's epoll set; data.ptr points here. */
@@ -58,6 +59,7 @@ struct worker {
 	struct policy_ctx policy;
 	uint32_t answer_cap;           /* room of the answer that is under way */
 	unsigned held;                 /* answers that wait for their delay */
+	struct delay_rooms *delay_rooms; /* for the long ones, see workers/delay.h */
 	struct extra_pool *extras;     /* tags and the like, see core/query_extra.h */
 	struct rule_scratch *scratch;
 	struct log_sink *sink;         /* queries and answers for log files */

@@ -8,7 +8,6 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/perworker.h"
-#include "rules/counters.h"
 
 #define QUERIES   1000 /* different ones, asked in turn */
 #define TIMES_DEF 100000
@@ -126,7 +125,6 @@ static int bench_rule(lua_State *L)
 	queries = make_queries(suffix, read_suffix(L, suffix));
 	if (queries == NULL)
 		return lua_fail(L, "suffix is too long for a label in front of it");
-	counters_join(WORKER_CONTROL, counters_end());
 	began_us = clock_mono_us();
 	matches = measure(s, queries, times, rcu_get(tables_live));
 	took_us = clock_mono_us() - began_us;

@@ -59,11 +59,15 @@ static struct selector *of_list(lua_State *L, int list, const char *what)
 	size_t n = lua_list_len(L, list, what);
 	struct selector *s;
 	struct arg *texts;
+	const char *ignored;
 
 	if (n == 0)
 		lua_fail(L, "%s must have at least one entry", what);
 	texts = push_texts(L, list, what, n);
 	s = push_of_texts(L, texts, n, what);
+	ignored = selector_ignored_text(texts, n);
+	if (ignored != NULL)
+		lua_warn(L, "%s: '%.100s' counts for nothing beside netmasks", what, ignored);
 	lua_replace(L, -3);
 	lua_pop(L, 1);
 	return s;

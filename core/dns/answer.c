@@ -141,19 +141,6 @@ size_t msg_answer_empty(uint8_t *msg, size_t len, size_t cap, const struct quest
 	return answer_begin(&a, msg, cap, msg, q, rcode, form) == 0 ? answer_end(&a) : 0;
 }
 
-size_t msg_answer_cut(uint8_t *msg, size_t len, const struct question *q, const struct opt *opt)
-{
-	static const struct answer_bits usual;
-	bool has_opt = opt != NULL && opt->at != 0;
-	size_t end;
-
-	msg_set_flags(msg, (uint16_t)answer_flags(msg_flags(msg), &usual, RCODE_NOERROR));
-	end = msg_truncate(msg, len, q, opt);
-	if (has_opt) /* upper bits of the rcode, version, and the flags but DO */
-		put_u32(msg + end - 6, opt->dnssec_ok ? 0x8000 : 0);
-	return end;
-}
-
 size_t msg_make_query(uint8_t *out, uint16_t id, uint16_t flags, const uint8_t *name,
 		      size_t name_len, uint16_t qtype, uint16_t qclass)
 {

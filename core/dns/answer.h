@@ -30,13 +30,6 @@ struct answer_form {
 size_t msg_answer_empty(uint8_t *msg, size_t len, size_t cap, const struct question *q,
 			unsigned rcode, const struct answer_form *form);
 
-/*
- * Turns a query into an answer that is cut: QR and TC set, RA as RD, AA and AD clear; header,
- * question and the query's own OPT (opt, NULL: none) without its options. In place; returns the new
- * length.
- */
-size_t msg_answer_cut(uint8_t *msg, size_t len, const struct question *q, const struct opt *opt);
-
 /* An answer being written. The fields are for answer.c. */
 struct answer {
 	uint8_t *msg;

@@ -42,23 +42,3 @@ bool msg_has_trailing(const uint8_t *msg, size_t len, const struct question *q)
 
 	return end != 0 && end < len;
 }
-
-bool msg_has_option(const uint8_t *msg, size_t len, const struct question *q, uint16_t code)
-{
-	struct opt opt;
-	uint16_t n;
-
-	return len >= DNS_HEADER_LEN && msg_opt(msg, len, q, &opt) == 0 &&
-	       opt_find(msg, &opt, code, &n) != NULL;
-}
-
-int msg_ext_rcode(const uint8_t *msg, size_t len, const struct question *q)
-{
-	struct opt opt;
-
-	if (len < DNS_HEADER_LEN || msg_opt(msg, len, q, &opt) < 0)
-		return -EBADMSG;
-	if (opt.at == 0)
-		return -ENOENT;
-	return opt.ext_rcode << 4 | (msg_flags(msg) & DNS_RCODE_MASK);
-}

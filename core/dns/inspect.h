@@ -21,11 +21,4 @@ int msg_count_type(const uint8_t *msg, size_t len, const struct question *q, uns
 /* Whether octets follow the last record. False when the message is malformed. */
 bool msg_has_trailing(const uint8_t *msg, size_t len, const struct question *q);
 
-/* Whether there is an OPT with the root as its owner and an option of this code in it. */
-bool msg_has_option(const uint8_t *msg, size_t len, const struct question *q, uint16_t code);
-
-/* The rcode with its upper bits from OPT (RFC 6891 6.1.3). -ENOENT without OPT, -EBADMSG when
- * malformed. */
-int msg_ext_rcode(const uint8_t *msg, size_t len, const struct question *q);
-
 #endif
