@@ -469,7 +469,8 @@ def as_1_7(text):
 class Console(PeerCase):
     COMMANDS = (
         "showRules()", "showRules({showUUIDs=true})", "showRules({truncateRuleWidth=12})",
-        "showRules({truncateRuleWidth=0})", "showResponseRules()", "topRules(3)", "topResponseRules()", "tostring(#getTopRules(2))",
+        "showRules({truncateRuleWidth=0})", "showResponseRules()", "topRules(3)", "topResponseRules()",
+        "tostring(#getTopRules(2))",
         "rmRule('named')", "showRules()", "mvRule(0, 2)", "showRules()", "mvRule(2, 0) mvRule(0, 0) mvRule(0, 1)",
         "mvRuleToTop()", "showRules()", "rmRule(0)", "showRules()",
         "rmRule('11111111-7dec-4444-a765-00a0c91e6bf6')", "rmResponseRule(0)", "showResponseRules()",
