@@ -86,11 +86,14 @@ static inline bool has_rules(const struct worker *w, enum chain_id id)
 bool delay_holds(struct worker *w, struct query *q);
 
 /*
- * workers/record.c: counters, latency, traffic ring.
+ * workers/record.c: counters, latency, traffic rings.
  */
 
 /* A query that the ACL let through. */
 void record_query(struct worker *w, const struct frontend *f);
+
+/* A query that was parsed: into the ring of queries. */
+void record_question(struct worker *w, const struct query *q);
 
 /* A query that is none. */
 void record_noncompliant(struct worker *w, const struct frontend *f);
