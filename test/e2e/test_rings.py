@@ -191,7 +191,8 @@ class Tables(Traffic):
         visit = ("t = '' statNodeRespRing(function(n, s, c) t = t .. n.fullname .. ' ' .. n.labelsCount .. ' ' .. "
                  "n:numChildren() .. ' ' .. s.queries .. '/' .. s.noerrors .. '/' .. s.nxdomains .. '/' .. s.servfails .. '/' .. "
                  "s.drops .. ' ' .. c.queries .. '/' .. c.drops .. ';' end) return t")
-        self.assertEqual(self.d.console(visit).split(";")[:-1], [
+        # a name has the case of the worker that is looked at first
+        self.assertEqual(self.d.console(visit).lower().split(";")[:-1], [
             "a.example. 2 0 2/2/0/0/0 2/0", "b.example. 2 0 1/1/0/0/0 1/0", "c.example. 2 0 1/1/0/0/0 1/0",
             "n.example. 2 0 1/1/0/0/0 1/0", "never.example. 2 0 1/0/0/0/1 1/1", "example. 1 5 0/0/0/0/0 6/1",
             "bad.other.test. 3 0 1/0/0/1/0 1/0", "nx.other.test. 3 0 1/0/1/0/0 1/0", "other.test. 2 2 0/0/0/0/0 2/0",
