@@ -121,8 +121,11 @@ class Clients(Blocks):
 
     def test_an_address_that_is_none_is_told_and_ignored(self):
         for text in ("nonsense", "127.0.0.1/24", ""):
-            self.assertIn("nothing is blocked", self.run_line(f'addDynamicBlock("{text}", "x")'))
-        self.assertEqual(self.rows(), [])
+            self.assertIn("nothing is blocked", self.c.ask(f'addDynamicBlock("{text}", "x")'))
+            self.assertEqual(self.rows(), [])
+            self.c.ask(f'addDynamicBlock("{text}", "x") addDynamicBlock("127.0.1.1", "goes on")')
+            self.assertEqual(self.rows()[0][0], "127.0.1.1/32")
+            self.run_line("clearDynBlocks()")
 
 
 class Actions(Blocks):
@@ -208,7 +211,7 @@ class Actions(Blocks):
             self.assertEqual(self.rcode("127.0.1.1"), want)
             self.assertEqual(self.rows()[0][4], text)
         for action in ("Allow", "SetTag", "None", "ServFail"):
-            self.assertIn("can be DNSAction.Drop", self.run_line(f"setDynBlocksAction(DNSAction.{action})"))
+            self.assertIn("can be DNSAction.Drop", self.c.ask(f"setDynBlocksAction(DNSAction.{action})"))
         self.assertEqual(self.rows()[0][4], "Truncate over UDP")
         self.run_line("setDynBlocksAction(DNSAction.Drop)")
         self.assertIsNone(self.ask("127.0.1.1"))
