@@ -127,6 +127,8 @@ static struct part *create(void)
 	s->part.ops = &ops;
 	for (size_t i = 0; i < setting_row_count; i++)
 		put(s, &setting_rows[i], setting_rows[i].def);
+	s->ring_entries = 10000;
+	s->ring_queries = s->ring_answers = true;
 	return &s->part;
 }
 

@@ -18,6 +18,9 @@ struct settings {
 	uint32_t udp_recv_buffer, udp_send_buffer; /* octets, 0: as large as the system allows */
 	bool has_fast_open_key;                    /* of listeners, RFC 7413 4.1.2 */
 	uint32_t fast_open_key[4];                 /* as the socket option takes it */
+	uint32_t ring_entries;                     /* of recent queries, and of recent answers */
+	uint32_t ring_sampling;                    /* one of so many is kept; 0, 1: all */
+	bool ring_queries, ring_answers;           /* whether they are recorded */
 	bool local_override;                       /* -l was given: plain listeners of the file are replaced */
 };
 

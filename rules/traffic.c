@@ -5,75 +5,222 @@
 
 #include "core/mem.h"
 
-/* Every worker, and what a test or a bench adds. */
-#define RINGS_MAX (WORKERS_MAX + 8)
-
-#define RECORD_WORDS ((sizeof(struct response_record) + 7) / 8)
-#define NAME_OFFSET  offsetof(struct response_record, name)
+/* Every worker's two, and what a test or a bench adds. */
+#define RINGS_MAX (TRAFFIC_KINDS * WORKERS_MAX + 8)
 
 /*
- * A record as words, because the reader copies it while the owner may be writing: every word is
- * an atomic, ordered by release and acquire instead of fences (which cost the same on x86, nothing,
- * and which the thread sanitizer does not understand). The n-th record of the ring leaves seq at 2n
- * + 2.
+ * An entry is words, as few as it needs: three that every entry has, the client if it is IPv6, the
+ * server of an answer with its latency, the name. They are written straight to their place. The
+ * first eight are one line, which is all of a common entry, and lines of entries lie side by side;
+ * the rest is in an array of its own, which stays untouched where names are short.
+ *
+ * Words are atomics, ordered by release and acquire instead of fences (which cost the same on x86,
+ * nothing, and which the thread sanitizer does not understand), because the reader copies them
+ * while the owner may be writing.
  */
-struct slot {
-	_Atomic uint64_t seq; /* odd: being written */
-	_Atomic uint64_t word[RECORD_WORDS];
+#define LINE_WORDS  8
+#define FIXED_WORDS 3
+#define NAME_WORDS  ((255 + 7) / 8)
+#define MOST_WORDS  (FIXED_WORDS + 2 + 4 + NAME_WORDS)
+#define REST_WORDS  (MOST_WORDS - LINE_WORDS)
+
+struct line {
+	alignas(CACHE_LINE) _Atomic uint64_t word[LINE_WORDS];
+};
+
+struct rest {
+	_Atomic uint64_t word[REST_WORDS];
 };
 
 struct traffic_ring {
-	alignas(CACHE_LINE) union {
-		struct response_record record; /* owner only: what begin lends */
-		uint64_t word[RECORD_WORDS];
-	} next;
-	alignas(CACHE_LINE) _Atomic uint64_t written; /* records so far; owner writes */
-	uint64_t mask;
-	alignas(CACHE_LINE) struct slot slots[];
+	alignas(CACHE_LINE) _Atomic uint64_t
+		seq;        /* twice the entries so far, odd while one is written */
+	size_t at;          /* owner only, as all below: where the next one goes */
+	uint32_t countdown; /* until one is kept */
+	uint32_t sampling;
+	size_t entries; /* constant, as all below */
+	enum traffic_kind kind;
+	struct line *lines;
+	struct rest *rests;
+	void *memory;
+};
+
+/* The last octet of word 1. */
+enum kinds {
+	KIND_PROTO = 7,
+	KIND_CLIENT_V6 = 8,
+	KIND_SERVER_V4 = 16,
+	KIND_SERVER_V6 = 32,
 };
 
 static struct traffic_ring *rings[RINGS_MAX];
 static unsigned ring_count;
 
-struct traffic_ring *traffic_new(size_t entries)
+/* Pages are touched as entries come. */
+struct traffic_ring *traffic_new(enum traffic_kind kind, size_t entries, uint32_t sampling)
 {
-	size_t n = 1;
-	struct traffic_ring *r;
+	struct traffic_ring *r = mem_lines(sizeof(*r));
 
-	while (n < entries)
-		n *= 2;
-	r = mem_lines(sizeof(*r) + n * sizeof(r->slots[0]));
-	r->mask = n - 1;
+	r->kind = kind;
+	r->entries = entries;
+	r->sampling = sampling > 1 ? sampling : 1;
+	r->countdown = 1;
+	r->memory = mem_zalloc(entries + 1, sizeof(struct line));
+	r->lines = (struct line *)(((uintptr_t)r->memory + CACHE_LINE - 1) &
+				   ~(uintptr_t)(CACHE_LINE - 1));
+	r->rests = mem_zalloc(entries, sizeof(struct rest));
 	return r;
 }
 
 void traffic_free(struct traffic_ring *r)
 {
+	if (r == NULL)
+		return;
+	free(r->memory);
+	free(r->rests);
 	free(r);
 }
 
-struct response_record *traffic_begin(struct traffic_ring *r)
+/* Where an entry is written. Small enough to live in registers, which is why all that is common is
+ * inlined. */
+struct place {
+	struct line *line;
+	struct rest *rest;
+};
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+static ALWAYS_INLINE void put(struct place p, unsigned at, uint64_t v)
 {
-	return &r->next.record;
+	_Atomic uint64_t *word =
+		at < LINE_WORDS ? &p.line->word[at] : &p.rest->word[at - LINE_WORDS];
+
+	atomic_store_explicit(word, v, memory_order_release);
 }
 
-/* Words that hold something: the name is mostly short, and what is behind it need not travel. */
-static size_t words_used(const struct response_record *rec)
+/* Whole words: up to 7 octets behind len go with them, and are not read back. Returns where the
+ * next goes. */
+static unsigned put_octets(struct place p, unsigned at, const void *from, size_t len)
 {
-	return (NAME_OFFSET + rec->name_len + 7) / 8;
+	const uint8_t *octets = from;
+	uint64_t v;
+
+	for (size_t i = 0; i < len; i += sizeof(v)) {
+		memcpy(&v, octets + i, sizeof(v));
+		put(p, at++, v);
+	}
+	return at;
 }
 
-void traffic_commit(struct traffic_ring *r)
+/* The common name ends in the line. */
+static ALWAYS_INLINE void put_name(struct place p, unsigned at, const uint8_t *name, size_t len)
 {
-	uint64_t n = atomic_load_explicit(&r->written, memory_order_relaxed);
-	struct slot *s = &r->slots[n & r->mask];
-	size_t words = words_used(&r->next.record);
+	size_t words = (len + 7) / 8;
+	uint64_t v;
 
-	atomic_store_explicit(&s->seq, 2 * n + 1, memory_order_relaxed);
-	for (size_t i = 0; i < words; i++)
-		atomic_store_explicit(&s->word[i], r->next.word[i], memory_order_release);
-	atomic_store_explicit(&s->seq, 2 * n + 2, memory_order_release);
-	atomic_store_explicit(&r->written, n + 1, memory_order_release);
+	if (unlikely(at + words > LINE_WORDS)) {
+		put_octets(p, at, name, len);
+		return;
+	}
+	for (size_t i = 0; i < words; i++) {
+		memcpy(&v, name + 8 * i, sizeof(v));
+		atomic_store_explicit(&p.line->word[at + i], v, memory_order_release);
+	}
+}
+
+static ALWAYS_INLINE bool left_out(struct traffic_ring *r)
+{
+	if (likely(--r->countdown == 0)) {
+		r->countdown = r->sampling;
+		return false;
+	}
+	return true;
+}
+
+static ALWAYS_INLINE uint64_t begin(struct traffic_ring *r)
+{
+	uint64_t seq = atomic_load_explicit(&r->seq, memory_order_relaxed);
+
+	atomic_store_explicit(&r->seq, seq + 1, memory_order_relaxed);
+	return seq;
+}
+
+static ALWAYS_INLINE void end(struct traffic_ring *r, uint64_t seq)
+{
+	atomic_store_explicit(&r->seq, seq + 2, memory_order_release);
+	if (unlikely(++r->at == r->entries))
+		r->at = 0;
+}
+
+/* The words that every entry has, and the client's address. Returns where the next word goes. */
+static ALWAYS_INLINE unsigned put_fixed(struct place p, const struct query *q, uint64_t now_us,
+					const struct traffic_answer *a, unsigned kinds)
+{
+	const struct addr *client = &q->client;
+	bool v6 = client->sa.sa_family == AF_INET6;
+	uint64_t host = unlikely(v6) ? client->v6.sin6_scope_id : client->v4.sin_addr.s_addr;
+
+	kinds |= q->client_proto | (v6 ? KIND_CLIENT_V6 : 0);
+	put(p, 0, now_us << 16 | client->v4.sin_port);
+	put(p, 1,
+	    a->flags | (uint64_t)a->size << 16 | (uint64_t)q->question.qtype << 32 |
+		    (uint64_t)q->question.name_len << 48 | (uint64_t)kinds << 56);
+	put(p, 2, host | (uint64_t)q->id << 32 | (uint64_t)a->answers << 48);
+	if (unlikely(v6))
+		return put_octets(p, FIXED_WORDS, &client->v6.sin6_addr,
+				  sizeof(client->v6.sin6_addr));
+	return FIXED_WORDS;
+}
+
+void traffic_note_query(struct traffic_ring *r, const struct query *q, uint64_t now_us)
+{
+	struct traffic_answer a = {.flags = q->flags, .size = q->len};
+	struct place p = {&r->lines[r->at], &r->rests[r->at]};
+	uint64_t seq;
+	unsigned at;
+
+	if (unlikely(left_out(r)))
+		return;
+	seq = begin(r);
+	at = put_fixed(p, q, now_us, &a, 0);
+	put_name(p, at, q->packet + DNS_HEADER_LEN, q->question.name_len);
+	end(r, seq);
+}
+
+static ALWAYS_INLINE unsigned server_kind(const struct addr *server)
+{
+	if (server == NULL)
+		return 0;
+	return server->sa.sa_family == AF_INET6 ? KIND_SERVER_V6 : KIND_SERVER_V4;
+}
+
+static ALWAYS_INLINE unsigned put_server(struct place p, unsigned at, const struct addr *server,
+					 uint64_t latency_us)
+{
+	put(p, at++, latency_us << 32 | server->v4.sin_port);
+	if (unlikely(server->sa.sa_family == AF_INET6)) {
+		put(p, at++, server->v6.sin6_scope_id);
+		return put_octets(p, at, &server->v6.sin6_addr, sizeof(server->v6.sin6_addr));
+	}
+	put(p, at++, server->v4.sin_addr.s_addr);
+	return at;
+}
+
+void traffic_note_answer(struct traffic_ring *r, const struct query *q,
+			 const struct traffic_answer *a, uint64_t now_us)
+{
+	struct place p = {&r->lines[r->at], &r->rests[r->at]};
+	uint64_t seq;
+	unsigned at;
+
+	if (unlikely(left_out(r)))
+		return;
+	seq = begin(r);
+	at = put_fixed(p, q, now_us, a, server_kind(a->server));
+	if (a->server != NULL)
+		at = put_server(p, at, a->server, a->latency_us);
+	put_name(p, at, q->packet + DNS_HEADER_LEN, q->question.name_len);
+	end(r, seq);
 }
 
 void traffic_register(struct traffic_ring *r)
@@ -92,40 +239,125 @@ void traffic_unregister(struct traffic_ring *r)
 		rings[i] = rings[--ring_count];
 }
 
-/* Copies words from..to of the slot. */
-static void copy_words(uint64_t *copy, const struct slot *s, size_t from, size_t to)
+/* Words that a reader copied. */
+struct copy {
+	uint64_t word[MOST_WORDS];
+	unsigned at;
+};
+
+static void copy_words(struct copy *c, const struct traffic_ring *r, size_t at, unsigned from,
+		       unsigned to)
 {
-	for (size_t i = from; i < to; i++)
-		copy[i] = atomic_load_explicit(&s->word[i], memory_order_acquire);
+	for (unsigned i = from; i < to; i++) {
+		const _Atomic uint64_t *word =
+			i < LINE_WORDS ? &r->lines[at].word[i] : &r->rests[at].word[i - LINE_WORDS];
+
+		c->word[i] = atomic_load_explicit(word, memory_order_acquire);
+	}
 }
 
-/* The n-th record, or false when its owner has written over it meanwhile. */
-static bool read_record(const struct traffic_ring *r, uint64_t n, struct response_record *out)
+/* How many words an entry has; whatever word 1 says, not more than there are. */
+static unsigned words_of(uint64_t word1)
 {
-	const struct slot *s = &r->slots[n & r->mask];
-	uint64_t copy[RECORD_WORDS] = {0};
+	unsigned kinds = (unsigned)(word1 >> 56), name_len = word1 >> 48 & 0xff;
+	unsigned words = FIXED_WORDS + (name_len + 7) / 8;
 
-	if (atomic_load_explicit(&s->seq, memory_order_acquire) != 2 * n + 2)
+	words += kinds & KIND_CLIENT_V6 ? 2 : 0;
+	if (kinds & KIND_SERVER_V6)
+		words += 4;
+	else if (kinds & KIND_SERVER_V4)
+		words += 2;
+	return words;
+}
+static_assert(DNS_NAME_MAX == 255, "a name's length is more than an octet");
+
+static void take_octets(struct copy *c, void *to, size_t len)
+{
+	memcpy(to, &c->word[c->at], len);
+	c->at += (unsigned)((len + 7) / 8);
+}
+
+static void take_client(struct copy *c, bool v6, struct traffic_record *out)
+{
+	uint32_t host = (uint32_t)c->word[2];
+	in_port_t port = (in_port_t)c->word[0];
+
+	if (v6) {
+		out->client.v6 = (struct sockaddr_in6){
+			.sin6_family = AF_INET6, .sin6_port = port, .sin6_scope_id = host};
+		take_octets(c, &out->client.v6.sin6_addr, sizeof(out->client.v6.sin6_addr));
+	} else {
+		out->client.v4 = (struct sockaddr_in){
+			.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = host};
+	}
+}
+
+static void take_server(struct copy *c, bool v6, struct traffic_record *out)
+{
+	uint64_t word = c->word[c->at++];
+	in_port_t port = (in_port_t)word;
+
+	out->latency_us = (uint32_t)(word >> 32);
+	if (v6) {
+		out->server.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+		out->server.v6.sin6_scope_id = (uint32_t)c->word[c->at++];
+		take_octets(c, &out->server.v6.sin6_addr, sizeof(out->server.v6.sin6_addr));
+	} else {
+		out->server.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+		out->server.v4.sin_addr.s_addr = (uint32_t)c->word[c->at++];
+	}
+}
+
+static void unpack(struct copy *c, enum traffic_kind kind, struct traffic_record *out)
+{
+	unsigned kinds = (unsigned)(c->word[1] >> 56);
+
+	*out = (struct traffic_record){
+		.kind = kind,
+		.when_us = c->word[0] >> 16,
+		.flags = (uint16_t)c->word[1],
+		.size = (uint16_t)(c->word[1] >> 16),
+		.qtype = (uint16_t)(c->word[1] >> 32),
+		.name_len = (uint8_t)(c->word[1] >> 48),
+		.id = (uint16_t)(c->word[2] >> 32),
+		.answers = (uint16_t)(c->word[2] >> 48),
+		.proto = kinds & KIND_PROTO,
+		.server.sa.sa_family = AF_UNSPEC,
+	};
+	c->at = FIXED_WORDS;
+	take_client(c, kinds & KIND_CLIENT_V6, out);
+	if (kinds & (KIND_SERVER_V4 | KIND_SERVER_V6))
+		take_server(c, kinds & KIND_SERVER_V6, out);
+	take_octets(c, out->name, out->name_len);
+}
+
+/* The n-th entry, or false when its owner has begun to write over it. */
+static bool read_entry(const struct traffic_ring *r, uint64_t n, struct traffic_record *out)
+{
+	size_t at = n % r->entries;
+	struct copy c;
+	uint64_t begun;
+
+	copy_words(&c, r, at, 0, FIXED_WORDS);
+	copy_words(&c, r, at, FIXED_WORDS, words_of(c.word[1]));
+	begun = (atomic_load_explicit(&r->seq, memory_order_relaxed) + 1) / 2;
+	if (begun > n + r->entries)
 		return false;
-	copy_words(copy, s, 0, NAME_OFFSET / 8 + 1);
-	memcpy(out, copy, sizeof(*out));
-	/* name_len may be torn, but whatever it says is inside the record */
-	copy_words(copy, s, NAME_OFFSET / 8 + 1, words_used(out));
-	memcpy(out, copy, sizeof(*out));
-	return atomic_load_explicit(&s->seq, memory_order_relaxed) == 2 * n + 2;
+	unpack(&c, r->kind, out);
+	return true;
 }
 
 static size_t visit_ring(const struct traffic_ring *r,
-			 void (*visit)(void *, const struct response_record *), void *ctx)
+			 void (*visit)(void *, const struct traffic_record *), void *ctx)
 {
-	uint64_t end = atomic_load_explicit(&r->written, memory_order_acquire);
-	uint64_t n = end > r->mask + 1 ? end - r->mask - 1 : 0;
+	uint64_t last = atomic_load_explicit(&r->seq, memory_order_acquire) / 2;
+	uint64_t n = last > r->entries ? last - r->entries : 0;
 	size_t seen = 0;
 
-	for (; n < end; n++) {
-		struct response_record rec;
+	for (; n < last; n++) {
+		struct traffic_record rec;
 
-		if (!read_record(r, n, &rec))
+		if (!read_entry(r, n, &rec))
 			continue;
 		visit(ctx, &rec);
 		seen++;
@@ -133,11 +365,13 @@ static size_t visit_ring(const struct traffic_ring *r,
 	return seen;
 }
 
-size_t traffic_visit(void (*visit)(void *ctx, const struct response_record *r), void *ctx)
+size_t traffic_visit(enum traffic_kind kind,
+		     void (*visit)(void *ctx, const struct traffic_record *r), void *ctx)
 {
 	size_t seen = 0;
 
 	for (unsigned i = 0; i < ring_count; i++)
-		seen += visit_ring(rings[i], visit, ctx);
+		if (rings[i]->kind == kind)
+			seen += visit_ring(rings[i], visit, ctx);
 	return seen;
 }

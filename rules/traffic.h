@@ -1,42 +1,64 @@
 /*
- * Traffic memory: each worker's ring of recent responses (queries join in a later step). One writer,
- * no lock: the control thread copies out and checks by sequence that nothing was overwritten meanwhile.
+ * Traffic memory: for each worker a ring of recent queries and one of recent answers. One writer,
+ * no lock: the control thread copies out, and finds by a sequence number what was written over
+ * meanwhile.
  */
 #ifndef RULES_TRAFFIC_H
 #define RULES_TRAFFIC_H
 
 #include "core/addr.h"
-#include "core/dns/wire.h"
+#include "core/query.h"
 
-struct response_record {
-	uint64_t when_us;
-	uint32_t latency_us; /* TRAFFIC_TIMEOUT: the server never answered; 0 for the cache and our own */
-	uint16_t flags;      /* header of the answer */
-	uint16_t size;       /* octets */
+enum traffic_kind { TRAFFIC_QUERIES, TRAFFIC_ANSWERS, TRAFFIC_KINDS };
+
+/* An entry as its reader gets it. */
+struct traffic_record {
+	enum traffic_kind kind;
+	uint64_t when_us;    /* monotonic, 48 bits: nine years */
+	uint32_t latency_us; /* of answers: TRAFFIC_TIMEOUT when the server never answered; 0 for
+				the cache and our own */
+	uint16_t id, flags;  /* of the header: the query's, or the answer's */
+	uint16_t answers;    /* ANCOUNT of an answer, 0 of a query */
+	uint16_t size;       /* octets of the message; 0 when there was none */
 	uint16_t qtype;
+	uint8_t proto; /* enum proto */
 	uint8_t name_len;
-	uint8_t proto;       /* enum proto */
-	struct addr client, server; /* server family 0: the cache or ourselves */
-	uint8_t name[DNS_NAME_MAX]; /* as asked */
+	struct addr client, server; /* server family 0: the cache, ourselves, or a query */
+	uint8_t name[DNS_NAME_MAX]; /* as asked, letter case kept */
 };
 
 #define TRAFFIC_TIMEOUT UINT32_MAX
 
 struct traffic_ring;
 
-/* entries is rounded up to a power of two. Gives. */
-struct traffic_ring *traffic_new(size_t entries);
-void traffic_free(struct traffic_ring *r);
+/* Of which one is kept in `sampling` (0 and 1: all). entries is at least 1. Gives. */
+struct traffic_ring *traffic_new(enum traffic_kind kind, size_t entries, uint32_t sampling);
+void traffic_free(struct traffic_ring *r); /* harmless on NULL */
 
-/* Room for the next record, to be filled and then made visible by traffic_commit. Owner only. */
-struct response_record *traffic_begin(struct traffic_ring *r);
-void traffic_commit(struct traffic_ring *r);
+/*
+ * Notes a query that was parsed, and an answer to one: flags, answers and size are the answer's.
+ * server is NULL where none was asked. Owner only. The packet has 7 octets of room behind the
+ * question's name.
+ */
+void traffic_note_query(struct traffic_ring *r, const struct query *q, uint64_t now_us);
+
+struct traffic_answer {
+	uint16_t flags, answers, size;
+	uint32_t latency_us;
+	const struct addr *server;
+};
+void traffic_note_answer(struct traffic_ring *r, const struct query *q,
+			 const struct traffic_answer *a, uint64_t now_us);
 
 /* The control thread's list of rings. */
 void traffic_register(struct traffic_ring *r);
-void traffic_unregister(struct traffic_ring *r);
+void traffic_unregister(struct traffic_ring *r); /* harmless on NULL */
 
-/* Visits what all rings hold, each ring oldest first; torn records are left out. Returns how many. */
-size_t traffic_visit(void (*visit)(void *ctx, const struct response_record *r), void *ctx);
+/*
+ * Visits what all rings of a kind hold, each ring oldest first; what was written over meanwhile is
+ * left out. Returns how many. Control thread.
+ */
+size_t traffic_visit(enum traffic_kind kind,
+		     void (*visit)(void *ctx, const struct traffic_record *r), void *ctx);
 
 #endif

@@ -25,9 +25,6 @@
 /* Events taken at once. More would only lengthen a turn, and with it the age of w->now_us. */
 #define EVENTS_MAX 64
 
-/* The reference's default number of records, over all workers. */
-#define TRAFFIC_ENTRIES 10000
-
 struct turn {
 	struct epoll_event ev[EVENTS_MAX];
 	int n, at;
@@ -178,6 +175,33 @@ static int open_inbox(struct worker *w)
 	return rc;
 }
 
+static struct traffic_ring *open_ring(const struct worker *w, enum traffic_kind kind)
+{
+	const struct settings *s = rcu_get(tables_live)->settings;
+	size_t entries = (s->ring_entries + w->n_workers - 1) / w->n_workers;
+	struct traffic_ring *r = traffic_new(kind, entries, s->ring_sampling);
+
+	traffic_register(r);
+	return r;
+}
+
+/* What they hold in all is shared among the workers. */
+static void open_rings(struct worker *w)
+{
+	const struct settings *s = rcu_get(tables_live)->settings;
+
+	if (s->ring_queries)
+		w->query_ring = open_ring(w, TRAFFIC_QUERIES);
+	if (s->ring_answers)
+		w->answer_ring = open_ring(w, TRAFFIC_ANSWERS);
+}
+
+static void close_ring(struct traffic_ring *r)
+{
+	traffic_unregister(r);
+	traffic_free(r);
+}
+
 struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 {
 	struct worker *w = mem_lines(sizeof(*w));
@@ -204,9 +228,8 @@ struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 	}
 	w->keys = mem_lines(BATCH_MAX * sizeof(*w->keys));
 	w->scratch = mem_lines(sizeof(*w->scratch));
-	w->ring = traffic_new((TRAFFIC_ENTRIES + n_workers - 1) / n_workers);
+	open_rings(w);
 	w->log = log_queue_new();
-	traffic_register(w->ring);
 	dynblocks_worker_begin(w->id);
 	stats_register(&w->stats);
 	return w;
@@ -227,8 +250,8 @@ fail:
 void worker_free(struct worker *w)
 {
 	stats_unregister(&w->stats);
-	traffic_unregister(w->ring);
-	traffic_free(w->ring);
+	close_ring(w->query_ring);
+	close_ring(w->answer_ring);
 	log_queue_flush(w->log);
 	log_queue_free(w->log);
 	mailbox_drain(&w->inbox, w);

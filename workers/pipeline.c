@@ -114,6 +114,7 @@ static enum step stage_parse(struct worker *w, struct query *q)
 	if (unlikely(msg_question(q->packet, q->len, &q->question) < 0))
 		return drop_noncompliant(w, q);
 	parse_rest(q);
+	record_question(w, q);
 	if (unlikely(w->settings->verbose))
 		verbose_query(q);
 	q->is_xfr = q->question.qtype == TYPE_AXFR || q->question.qtype == TYPE_IXFR;

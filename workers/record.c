@@ -1,4 +1,4 @@
-/* The books: counters, latencies, and the ring of recent traffic. Each writes only what its worker
+/* The books: counters, latencies, and the rings of recent traffic. Each writes only what its worker
  * owns. */
 #include "workers/pipeline.h"
 
@@ -24,26 +24,10 @@ void record_blocked(struct worker *w)
 	stat_inc(&w->stats, STAT_DYN_BLOCKED);
 }
 
-/* Only as much of a record is written as its name is long: the rest of its lines stays cold. */
-static void write_ring(struct worker *w, const struct query *q, uint32_t latency_us, uint16_t flags,
-		       uint16_t size)
+void record_question(struct worker *w, const struct query *q)
 {
-	struct response_record *r = traffic_begin(w->ring);
-
-	r->when_us = w->now_us;
-	r->latency_us = latency_us;
-	r->flags = flags;
-	r->size = size;
-	r->qtype = q->question.qtype;
-	r->proto = q->client_proto;
-	r->client = q->client;
-	if (q->pin != NULL)
-		r->server = q->server->fixed.addr;
-	else
-		r->server.sa.sa_family = AF_UNSPEC;
-	r->name_len = (uint8_t)q->question.name_len;
-	memcpy(r->name, q->packet + DNS_HEADER_LEN, q->question.name_len);
-	traffic_commit(w->ring);
+	if (likely(w->query_ring != NULL))
+		traffic_note_query(w->query_ring, q, w->now_us);
 }
 
 static void count_self_made(struct worker_stats *s, unsigned rcode)
@@ -82,6 +66,20 @@ static enum latency_kind latency_kind(const struct query *q)
 	return (enum latency_kind)kinds[q->client_proto];
 }
 
+static void note_answer(struct worker *w, const struct query *q, uint32_t latency_us,
+			uint16_t flags)
+{
+	struct traffic_answer a = {
+		.flags = flags,
+		.answers = msg_ancount(q->answer),
+		.size = (uint16_t)q->answer_len,
+		.latency_us = latency_us,
+		.server = q->pin != NULL ? &q->server->fixed.addr : NULL,
+	};
+
+	traffic_note_answer(w->answer_ring, q, &a, w->now_us);
+}
+
 void record_answer(struct worker *w, const struct query *q)
 {
 	uint16_t flags = msg_flags(q->answer);
@@ -91,16 +89,21 @@ void record_answer(struct worker *w, const struct query *q)
 	counter_inc(&counters_of(w, q->frontend)->responses);
 	count_rcode(&w->stats, flags & DNS_RCODE_MASK, q->self_made);
 	stat_latency(&w->stats, latency_kind(q), latency_us);
-	write_ring(w, q, latency_us, flags, (uint16_t)q->answer_len);
+	if (likely(w->answer_ring != NULL))
+		note_answer(w, q, latency_us, flags);
 	if (unlikely(w->settings->verbose))
 		verbose_answer(q, latency_us);
 }
 
 void record_timeout(struct worker *w, const struct query *q, struct server_counters *c)
 {
+	struct traffic_answer a = {
+		.flags = q->flags, .latency_us = TRAFFIC_TIMEOUT, .server = &q->server->fixed.addr};
+
 	stat_inc(&w->stats, STAT_DOWNSTREAM_TIMEOUTS);
 	counter_inc(&c->drops);
-	write_ring(w, q, TRAFFIC_TIMEOUT, q->flags, q->len);
+	if (w->answer_ring != NULL)
+		traffic_note_answer(w->answer_ring, q, &a, w->now_us);
 	if (unlikely(w->settings->verbose))
 		verbose_timeout(q);
 }

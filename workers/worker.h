@@ -64,7 +64,7 @@ struct worker {
 	struct rule_scratch *scratch;
 	struct log_sink *sink;         /* queries and answers for log files */
 	struct tee_socket *tees;       /* to servers that get copies of queries, see workers/tee.c */
-	struct traffic_ring *ring;
+	struct traffic_ring *query_ring, *answer_ring; /* NULL: not recorded */
 	struct log_queue *log;
 	struct streams *streams;       /* clients' connections, see workers/stream_clients.c */
 	struct source inbox_source;

@@ -15,7 +15,7 @@ struct histogram {
 	double sum_ms;
 };
 
-static void count(void *ctx, const struct response_record *r)
+static void count(void *ctx, const struct traffic_record *r)
 {
 	struct histogram *h = ctx;
 	double ms = r->latency_us / 1000.0, limit = 0.1;
@@ -49,7 +49,7 @@ static int show_response_latency(lua_State *L)
 	uint64_t fullest = 0;
 	double limit = 0.1;
 
-	traffic_visit(count, &h);
+	traffic_visit(TRAFFIC_ANSWERS, count, &h);
 	if (h.n == 0) {
 		lua_host_printf("No traffic yet.\n");
 		return 0;

@@ -97,15 +97,12 @@ EDITS = {
 LOOKS = {
     "msg_remove_option": (size, [u16]),
     "msg_remove_opt": (size, []),
-    "msg_answer_cut": (size, [ctypes.POINTER(Opt)]),
     "msg_limit_ttls": (ctypes.c_int, [u32, u32, ctypes.POINTER(TypeSet)]),
     "msg_cap_ttls": (ctypes.c_int, [u32]),
     "msg_reduce_ttls": (ctypes.c_int, [ctypes.c_uint]),
     "msg_edit_ttls": (ctypes.c_int, [TTL_EDIT, ctypes.c_void_p]),
     "msg_count_type": (ctypes.c_int, [ctypes.c_uint, u16]),
     "msg_has_trailing": (boolean, []),
-    "msg_has_option": (boolean, [u16]),
-    "msg_ext_rcode": (ctypes.c_int, []),
     "msg_opt": (ctypes.c_int, [ctypes.POINTER(Opt)]),
 }
 # After the output, its room, the query and its question.

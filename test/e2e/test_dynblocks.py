@@ -68,6 +68,11 @@ class Clients(Blocks):
             self.assertEqual(self.rcode("127.0.1.2", tcp=tcp), NOERROR)
         self.assertEqual(self.rows(), [["127.0.1.1/32", self.rows()[0][1], "2", "false", "Drop", "", "too much"]])
 
+    def test_who_goes_on_asking_is_seen(self):
+        self.run_line('addDynamicBlock("127.0.1.9", "too much")')
+        self.assertIsNone(self.ask("127.0.1.9", prefix="still-here"))
+        self.assertIn("still-here.example.org", self.run_line('grepq("127.0.1.9")'))
+
     def test_a_prefix(self):
         self.run_line('addDynamicBlock(newCA("127.7.1.1"), "net", DNSAction.Refused, 60, 16)')
         self.assertEqual(self.rcode("127.7.200.1"), REFUSED)

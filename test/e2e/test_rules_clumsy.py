@@ -137,8 +137,6 @@ WRONG = [
     ('addAction(IncomingProtocolRule("doudp"), DropAction())', "protocol is 'doudp', which is unknown: did you mean "
      "'DoUDP'?"),
     # rules that are not there
-    ('rmRule(99)', "rmRule: position 99: there "), ('rmRule(-1)', "rmRule: position -1: there "),
-    ('rmRule("nobody")', "rmRule: no rule has the UUID or name 'nobody'"), ('mvRule(0, 99)', "mvRule: to 99: there "),
     ('rmRule({})', "rmRule: expected a position, a UUID or a name, got a table"),
     ('addAction(AllRule(), DropAction(), {uuid="nonsense"})', "addAction: option 'uuid' must be a UUID, got 'nonsense'"),
 ]
@@ -147,6 +145,14 @@ WRONG = [
 def pattern(text):
     """All but .* and a ? behind a sign as it is."""
     return re.escape(text).replace(r"\.\*", ".*").replace(r"\-\?nan", "-?nan").replace(r"\-?nan", "-?nan")
+
+
+# What is not there to be changed is complained about, and does not end the command or the file.
+NOT_THERE = [
+    ('rmRule(99)', "rmRule: position 99: there "), ('rmRule(-1)', "rmRule: position -1: there "),
+    ('rmRule("nobody")', "rmRule: no rule has the UUID or name 'nobody'"),
+    ('mvRule(0, 99)', "mvRule: to 99: there "),
+]
 
 
 class Wrong(TestCase):
@@ -172,6 +178,19 @@ class Wrong(TestCase):
                     self.assertEqual(shown(), before)
         self.assertEqual(Ask().to(self.d.port, "kept.test").answer[0][0].to_text(), "192.0.2.7")
         self.assertEqual(Ask().to(self.d.port, "new.test").answer[0][0].to_text(), "192.0.2.1")
+
+    def test_what_is_not_there_is_complained_about(self):
+        with Console(self.d) as console:
+            before = console.run("showRules({showUUIDs=true})")
+            for line, why in NOT_THERE:
+                with self.subTest(line):
+                    self.assertRegex(console.ask(line), "^Error: " + pattern(why))
+                    self.assertEqual(console.run("showRules({showUUIDs=true})"), before)
+        for line, why in NOT_THERE:
+            with self.subTest(line):
+                done = self.check("addAction(AllRule(), NoneAction())\n-- a comment\n" + line + "\n")
+                self.assertEqual(done.returncode, 0)
+                self.assertRegex(done.stdout + done.stderr, r"/checked\.conf:3: .*" + pattern(why))
 
     def test_in_a_configuration_file_and_line_are_named(self):
         for line, why in WRONG[::4]:
@@ -214,7 +233,7 @@ class Wrong(TestCase):
             self.assertTrue(clients.silent(self.d.port, "a.n99999.larger.test", timeout=0.2))
             self.assertTrue(Ask().to(self.d.port, "large.test").answer)
             shown = console.run("showRules({truncateRuleWidth=20})").splitlines()
-            self.assertEqual([len(line[45:].split(" drop")[0]) for line in shown[-2:]], [20, 20])
+            self.assertEqual([len(line[45:].split(" drop")[0].rstrip()) for line in shown[-2:]], [20, 20])
             self.assertGreater(len(console.run("showRules()")), 2000000)
             console.run("rmRule('or') rmRule('list')")
 

@@ -57,6 +57,13 @@ class HardwareAddress(TestCase):
     def test_former_name(self):
         self.assertEqual(self.sent(KNOWN, "former.test")[0], [(65003, MAC), (65002, MAC)])
 
+    def test_entries_of_the_rings_have_it(self):
+        self.sent(KNOWN, "ring.test")
+        macs = self.d.console("t = '' for _, e in ipairs(getRingEntries()) do if e.qname == newDNSName('ring.test') then "
+                              "t = t .. e.macAddress:gsub('.', function(c) return string.format('%02x:', c:byte()) end) .. ' ' "
+                              "end end return t")
+        self.assertEqual(macs.split(), [MAC + ":"] * 2)
+
     def test_unknown(self):
         options, r = self.sent(UNKNOWN)
         self.assertEqual((options, self.server.queries[-1].message.edns), ([], -1))

@@ -1,7 +1,6 @@
 """What is printed, in which order."""
 import statistics
 import sys
-from dataclasses import replace
 
 from benchlib import churn
 from benchlib.figures import FIGURES, flatness
@@ -135,7 +134,7 @@ class Report:
         for row in wanted if ours else []:
             print(f"... {row.label}: instructions", file=sys.stderr)
             none, with_rules = (callgrind_instructions(house, ours[0], r)
-                                for r in (replace(row, rules=None), row))
+                                for r in (row.plain(), row))
             self.data[f"{row.label}, user-space instructions"] = [none, with_rules]
             lines.append([row.label, f"{none:,.0f}", f"{with_rules:,.0f}",
                           f"{with_rules - none:+,.0f}"])

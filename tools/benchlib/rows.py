@@ -1,5 +1,5 @@
 """The rows whose figure is a ratio to the echo: what a query costs."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 MILLION = 1_000_000
@@ -16,11 +16,16 @@ class Row:
     stream: tuple = ()  # options of tools/load for another transport; the echo has none but UDP
     load: tuple = ()  # its other options, for the echo too
     rules: Callable = None  # gives their Lua
+    without: Callable = None  # gives the Lua of what it is compared with, where that is not nothing
     for_peer: bool = True
     before: tuple = ()  # options of one load more before anything is measured
 
     def lua(self):
         return self.rules() if self.rules else ""
+
+    def plain(self):
+        """The same without what it measures."""
+        return replace(self, rules=self.without)
 
     def asks(self, house):
         """Options for one load."""

@@ -112,6 +112,10 @@ def limit_rule():
     return "addAction(MaxQPSIPRule(1, 32, 64, 10), DropAction())\n"
 
 
+def no_rings():
+    return "setRingBuffersOptions({recordQueries=false, recordResponses=false})\n"
+
+
 MILLION_CLIENTS = ("--clients", MILLION)
 ALL_CLIENTS_ONCE = (*MILLION_CLIENTS, "--in-turn", 1, "--count", MILLION, "--duration", 120)
 SIX_LABELS = ("--zone", "a.host.of.the.example")
@@ -130,4 +134,6 @@ RULES = [
     Row("rules: MaxQPSIPRule, 1,000,000 clients", 0.25, cache=MILLION, rules=limit_rule,
         load=MILLION_CLIENTS, before=ALL_CLIENTS_ONCE),
     Row("rules: 100 regular expressions", 0.6, cache=MILLION, rules=regex_rules),
+    Row("recording: the rings of queries and answers", 0.08, cache=MILLION, without=no_rings,
+        for_peer=False),
 ]

@@ -4,7 +4,7 @@ to second: each is divided by the mean of the echoes around it.
 """
 import statistics
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from benchlib.instructions import perf_instructions
 from benchlib.servers import Running
@@ -108,7 +108,7 @@ def measure_added(house, row, candidate, rounds, seconds):
     from second to second. Returns what was added in each round, and both summaries.
     """
     plain, ruled = Slices(), Slices()
-    turns = [(prepare(house, candidate, replace(row, rules=None)), plain),
+    turns = [(prepare(house, candidate, row.plain()), plain),
              (prepare(house, candidate, row), ruled)]
     floor = echo_slice(house, row, seconds)
     for _ in range(rounds):
