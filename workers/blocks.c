@@ -35,7 +35,14 @@ static void count(struct worker *w, const struct dynblock_hit *hit)
 	dynblocks_hit(hit, w->id);
 }
 
-bool blocks_drop(struct worker *w, const struct query *q, struct dynblock_hit *hit)
+/* The ring of queries has those that are dropped, too: it shows who goes on asking. */
+static void note_question(struct worker *w, struct query *q)
+{
+	if (w->query_ring != NULL && msg_question(q->packet, q->len, &q->question) == 0)
+		record_question(w, q);
+}
+
+bool blocks_drop(struct worker *w, struct query *q, struct dynblock_hit *hit)
 {
 	if (!dynblocks_find_address(&q->client, w->now_us, hit)) {
 		hit->block = NULL;
@@ -43,6 +50,7 @@ bool blocks_drop(struct worker *w, const struct query *q, struct dynblock_hit *h
 	}
 	if (needs_question(action_of(w, hit)))
 		return false;
+	note_question(w, q);
 	count(w, hit);
 	hitters_blocked(w->id, &q->client);
 	return true;

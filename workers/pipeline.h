@@ -15,10 +15,11 @@ struct cache_key *pipeline_key(struct worker *w, struct query *q);
  */
 
 /*
- * Whether the client is blocked and nothing but a drop is wanted, so that the question need not be
- * read; it is counted then. Else *by_address is the client's block, whose block is NULL for none.
+ * Whether the client is blocked and nothing but a drop is wanted; then it is counted, and the question
+ * is read for the ring of queries at most. Else *by_address is the client's block, whose block is NULL
+ * for none.
  */
-bool blocks_drop(struct worker *w, const struct query *q, struct dynblock_hit *by_address);
+bool blocks_drop(struct worker *w, struct query *q, struct dynblock_hit *by_address);
 
 enum blocked {
 	BLOCKED_NOT, /* goes on as ever */

@@ -68,6 +68,11 @@ class Clients(Blocks):
             self.assertEqual(self.rcode("127.0.1.2", tcp=tcp), NOERROR)
         self.assertEqual(self.rows(), [["127.0.1.1/32", self.rows()[0][1], "2", "false", "Drop", "", "too much"]])
 
+    def test_who_goes_on_asking_is_seen(self):
+        self.run_line('addDynamicBlock("127.0.1.9", "too much")')
+        self.assertIsNone(self.ask("127.0.1.9", prefix="still-here"))
+        self.assertIn("still-here.example.org", self.run_line('grepq("127.0.1.9")'))
+
     def test_a_prefix(self):
         self.run_line('addDynamicBlock(newCA("127.7.1.1"), "net", DNSAction.Refused, 60, 16)')
         self.assertEqual(self.rcode("127.7.200.1"), REFUSED)
@@ -121,8 +126,11 @@ class Clients(Blocks):
 
     def test_an_address_that_is_none_is_told_and_ignored(self):
         for text in ("nonsense", "127.0.0.1/24", ""):
-            self.assertIn("nothing is blocked", self.run_line(f'addDynamicBlock("{text}", "x")'))
-        self.assertEqual(self.rows(), [])
+            self.assertIn("nothing is blocked", self.c.ask(f'addDynamicBlock("{text}", "x")'))
+            self.assertEqual(self.rows(), [])
+            self.c.ask(f'addDynamicBlock("{text}", "x") addDynamicBlock("127.0.1.1", "goes on")')
+            self.assertEqual(self.rows()[0][0], "127.0.1.1/32")
+            self.run_line("clearDynBlocks()")
 
 
 class Actions(Blocks):
@@ -208,7 +216,7 @@ class Actions(Blocks):
             self.assertEqual(self.rcode("127.0.1.1"), want)
             self.assertEqual(self.rows()[0][4], text)
         for action in ("Allow", "SetTag", "None", "ServFail"):
-            self.assertIn("can be DNSAction.Drop", self.run_line(f"setDynBlocksAction(DNSAction.{action})"))
+            self.assertIn("can be DNSAction.Drop", self.c.ask(f"setDynBlocksAction(DNSAction.{action})"))
         self.assertEqual(self.rows()[0][4], "Truncate over UDP")
         self.run_line("setDynBlocksAction(DNSAction.Drop)")
         self.assertIsNone(self.ask("127.0.1.1"))
