@@ -21,7 +21,7 @@
 #define LINE_WORDS  8
 #define FIXED_WORDS 3
 #define NAME_WORDS  ((255 + 7) / 8)
-#define MOST_WORDS  (FIXED_WORDS + 2 + 4 + NAME_WORDS)
+#define MOST_WORDS  (FIXED_WORDS + 3 + 4 + NAME_WORDS)
 #define REST_WORDS  (MOST_WORDS - LINE_WORDS)
 
 struct line {
@@ -112,21 +112,32 @@ static unsigned put_octets(struct place p, unsigned at, const void *from, size_t
 	return at;
 }
 
-/* The common name ends in the line. */
-static ALWAYS_INLINE void put_name(struct place p, unsigned at, const uint8_t *name, size_t len)
+static ALWAYS_INLINE void put_from(struct place p, unsigned at, const uint8_t *from)
 {
-	size_t words = (len + 7) / 8;
 	uint64_t v;
 
-	if (unlikely(at + words > LINE_WORDS)) {
+	memcpy(&v, from, sizeof(v));
+	put(p, at, v);
+}
+
+/*
+ * The common name ends in the line, which is then filled: cheaper than to ask how many words it
+ * has. Written out, since compilers keep the loop.
+ */
+static ALWAYS_INLINE void put_name(struct place p, unsigned at, const uint8_t *name, size_t len)
+{
+	if (unlikely(at != FIXED_WORDS || len > TRAFFIC_NAME_ROOM)) {
 		put_octets(p, at, name, len);
 		return;
 	}
-	for (size_t i = 0; i < words; i++) {
-		memcpy(&v, name + 8 * i, sizeof(v));
-		atomic_store_explicit(&p.line->word[at + i], v, memory_order_release);
-	}
+	put_from(p, FIXED_WORDS, name);
+	put_from(p, FIXED_WORDS + 1, name + 8);
+	put_from(p, FIXED_WORDS + 2, name + 16);
+	put_from(p, FIXED_WORDS + 3, name + 24);
+	put_from(p, FIXED_WORDS + 4, name + 32);
 }
+static_assert(LINE_WORDS == FIXED_WORDS + 5 && TRAFFIC_NAME_ROOM == 5 * 8,
+	      "the line is not filled");
 
 static ALWAYS_INLINE bool left_out(struct traffic_ring *r)
 {
@@ -152,29 +163,37 @@ static ALWAYS_INLINE void end(struct traffic_ring *r, uint64_t seq)
 		r->at = 0;
 }
 
-/* The words that every entry has, and the client's address. Returns where the next word goes. */
+/* What queries and answers differ in. */
+struct differs {
+	uint16_t flags, size, answers;
+	unsigned kinds;
+};
+
+/* Three words and an IPv6 client's address. Returns where the next word goes. */
 static ALWAYS_INLINE unsigned put_fixed(struct place p, const struct query *q, uint64_t now_us,
-					const struct traffic_answer *a, unsigned kinds)
+					struct differs d)
 {
 	const struct addr *client = &q->client;
 	bool v6 = client->sa.sa_family == AF_INET6;
-	uint64_t host = unlikely(v6) ? client->v6.sin6_scope_id : client->v4.sin_addr.s_addr;
+	uint64_t start; /* family, port, and the address if it is IPv4 */
 
-	kinds |= q->client_proto | (v6 ? KIND_CLIENT_V6 : 0);
-	put(p, 0, now_us << 16 | client->v4.sin_port);
+	d.kinds |= q->client_proto | (v6 ? KIND_CLIENT_V6 : 0);
+	put(p, 0, now_us << 16 | d.size);
 	put(p, 1,
-	    a->flags | (uint64_t)a->size << 16 | (uint64_t)q->question.qtype << 32 |
-		    (uint64_t)q->question.name_len << 48 | (uint64_t)kinds << 56);
-	put(p, 2, host | (uint64_t)q->id << 32 | (uint64_t)a->answers << 48);
-	if (unlikely(v6))
-		return put_octets(p, FIXED_WORDS, &client->v6.sin6_addr,
-				  sizeof(client->v6.sin6_addr));
-	return FIXED_WORDS;
+	    d.flags | (uint64_t)q->id << 16 | (uint64_t)q->question.qtype << 32 |
+		    (uint64_t)q->question.name_len << 48 | (uint64_t)d.kinds << 56);
+	memcpy(&start, client, sizeof(start));
+	put(p, 2, (start & ~UINT64_C(0xffff)) | d.answers);
+	if (likely(!v6))
+		return FIXED_WORDS;
+	put(p, FIXED_WORDS, client->v6.sin6_scope_id);
+	return put_octets(p, FIXED_WORDS + 1, &client->v6.sin6_addr, sizeof(client->v6.sin6_addr));
 }
+static_assert(offsetof(struct sockaddr_in, sin_addr) == 4, "the address is not where it is copied");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the family is not in the lowest octets");
 
 void traffic_note_query(struct traffic_ring *r, const struct query *q, uint64_t now_us)
 {
-	struct traffic_answer a = {.flags = q->flags, .size = q->len};
 	struct place p = {&r->lines[r->at], &r->rests[r->at]};
 	uint64_t seq;
 	unsigned at;
@@ -182,7 +201,7 @@ void traffic_note_query(struct traffic_ring *r, const struct query *q, uint64_t 
 	if (unlikely(left_out(r)))
 		return;
 	seq = begin(r);
-	at = put_fixed(p, q, now_us, &a, 0);
+	at = put_fixed(p, q, now_us, (struct differs){.flags = q->flags, .size = q->len});
 	put_name(p, at, q->packet + DNS_HEADER_LEN, q->question.name_len);
 	end(r, seq);
 }
@@ -206,8 +225,9 @@ static ALWAYS_INLINE unsigned put_server(struct place p, unsigned at, const stru
 	return at;
 }
 
-void traffic_note_answer(struct traffic_ring *r, const struct query *q,
-			 const struct traffic_answer *a, uint64_t now_us)
+static ALWAYS_INLINE void note_answer(struct traffic_ring *r, const struct query *q,
+				      struct differs d, const struct addr *server,
+				      uint32_t latency_us, uint64_t now_us)
 {
 	struct place p = {&r->lines[r->at], &r->rests[r->at]};
 	uint64_t seq;
@@ -216,11 +236,28 @@ void traffic_note_answer(struct traffic_ring *r, const struct query *q,
 	if (unlikely(left_out(r)))
 		return;
 	seq = begin(r);
-	at = put_fixed(p, q, now_us, a, server_kind(a->server));
-	if (a->server != NULL)
-		at = put_server(p, at, a->server, a->latency_us);
+	d.kinds = server_kind(server);
+	at = put_fixed(p, q, now_us, d);
+	if (server != NULL)
+		at = put_server(p, at, server, latency_us);
 	put_name(p, at, q->packet + DNS_HEADER_LEN, q->question.name_len);
 	end(r, seq);
+}
+
+void traffic_note_answer(struct traffic_ring *r, const struct query *q, const struct addr *server,
+			 uint32_t latency_us, uint64_t now_us)
+{
+	struct differs d = {.flags = msg_flags(q->answer),
+			    .size = (uint16_t)q->answer_len,
+			    .answers = msg_ancount(q->answer)};
+
+	note_answer(r, q, d, server, latency_us, now_us);
+}
+
+void traffic_note_timeout(struct traffic_ring *r, const struct query *q, const struct addr *server,
+			  uint64_t now_us)
+{
+	note_answer(r, q, (struct differs){.flags = q->flags}, server, TRAFFIC_TIMEOUT, now_us);
 }
 
 void traffic_register(struct traffic_ring *r)
@@ -262,7 +299,7 @@ static unsigned words_of(uint64_t word1)
 	unsigned kinds = (unsigned)(word1 >> 56), name_len = word1 >> 48 & 0xff;
 	unsigned words = FIXED_WORDS + (name_len + 7) / 8;
 
-	words += kinds & KIND_CLIENT_V6 ? 2 : 0;
+	words += kinds & KIND_CLIENT_V6 ? 3 : 0;
 	if (kinds & KIND_SERVER_V6)
 		words += 4;
 	else if (kinds & KIND_SERVER_V4)
@@ -279,16 +316,15 @@ static void take_octets(struct copy *c, void *to, size_t len)
 
 static void take_client(struct copy *c, bool v6, struct traffic_record *out)
 {
-	uint32_t host = (uint32_t)c->word[2];
-	in_port_t port = (in_port_t)c->word[0];
+	in_port_t port = (in_port_t)(c->word[2] >> 16);
 
 	if (v6) {
-		out->client.v6 = (struct sockaddr_in6){
-			.sin6_family = AF_INET6, .sin6_port = port, .sin6_scope_id = host};
+		out->client.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+		out->client.v6.sin6_scope_id = (uint32_t)c->word[c->at++];
 		take_octets(c, &out->client.v6.sin6_addr, sizeof(out->client.v6.sin6_addr));
 	} else {
-		out->client.v4 = (struct sockaddr_in){
-			.sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = host};
+		out->client.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+		out->client.v4.sin_addr.s_addr = (uint32_t)(c->word[2] >> 32);
 	}
 }
 
@@ -315,12 +351,12 @@ static void unpack(struct copy *c, enum traffic_kind kind, struct traffic_record
 	*out = (struct traffic_record){
 		.kind = kind,
 		.when_us = c->word[0] >> 16,
+		.size = (uint16_t)c->word[0],
 		.flags = (uint16_t)c->word[1],
-		.size = (uint16_t)(c->word[1] >> 16),
+		.id = (uint16_t)(c->word[1] >> 16),
 		.qtype = (uint16_t)(c->word[1] >> 32),
 		.name_len = (uint8_t)(c->word[1] >> 48),
-		.id = (uint16_t)(c->word[2] >> 32),
-		.answers = (uint16_t)(c->word[2] >> 48),
+		.answers = (uint16_t)c->word[2],
 		.proto = kinds & KIND_PROTO,
 		.server.sa.sa_family = AF_UNSPEC,
 	};

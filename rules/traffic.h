@@ -36,19 +36,16 @@ struct traffic_ring *traffic_new(enum traffic_kind kind, size_t entries, uint32_
 void traffic_free(struct traffic_ring *r); /* harmless on NULL */
 
 /*
- * Notes a query that was parsed, and an answer to one: flags, answers and size are the answer's.
- * server is NULL where none was asked. Owner only. The packet has 7 octets of room behind the
- * question's name.
+ * Notes a query that was parsed; its answer, q->answer, by this server (NULL where none was asked);
+ * and that there was none in time. Owner only. The packet has room for a name of TRAFFIC_NAME_ROOM
+ * octets, and if it is longer, 7 octets behind it.
  */
+#define TRAFFIC_NAME_ROOM 40
 void traffic_note_query(struct traffic_ring *r, const struct query *q, uint64_t now_us);
-
-struct traffic_answer {
-	uint16_t flags, answers, size;
-	uint32_t latency_us;
-	const struct addr *server;
-};
-void traffic_note_answer(struct traffic_ring *r, const struct query *q,
-			 const struct traffic_answer *a, uint64_t now_us);
+void traffic_note_answer(struct traffic_ring *r, const struct query *q, const struct addr *server,
+			 uint32_t latency_us, uint64_t now_us);
+void traffic_note_timeout(struct traffic_ring *r, const struct query *q, const struct addr *server,
+			  uint64_t now_us);
 
 /* The control thread's list of rings. */
 void traffic_register(struct traffic_ring *r);

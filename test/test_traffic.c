@@ -159,7 +159,9 @@ static bool same(const struct traffic_record *got, const struct sampled *want,
 		 const struct sample *from)
 {
 	bool is_answer = got->kind == TRAFFIC_ANSWERS;
-	uint16_t flags = (uint16_t)(want->q.flags | (is_answer ? DNS_QR : 0));
+	uint16_t flags =
+		(uint16_t)(want->q.flags |
+			   (is_answer && from->latency_us != TRAFFIC_TIMEOUT ? DNS_QR : 0));
 	bool has_server = is_answer && from->server != NULL;
 
 	return got->when_us == from->when_us && got->id == from->id && got->flags == flags &&

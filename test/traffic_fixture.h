@@ -7,7 +7,8 @@
 
 #include "rules/traffic.h"
 
-/* What an entry is made from. Left out: www.example. A, over UDP, from 192.0.2.1:1053, 40 octets, RD. */
+/* What an entry is made from. Left out: www.example. A, over UDP, from 192.0.2.1:1053, 40 octets,
+ * RD. */
 struct sample {
 	const char *name, *client, *server;
 	uint64_t when_us;
@@ -63,15 +64,19 @@ static inline void note_query(struct traffic_ring *r, const struct sample *from)
 static inline void note_answer(struct traffic_ring *r, const struct sample *from)
 {
 	struct sampled s;
-	struct traffic_answer a;
+	uint8_t header[DNS_HEADER_LEN] = {0};
+	const struct addr *server = from->server != NULL ? &s.server : NULL;
 
 	sampled_make(&s, from);
-	a = (struct traffic_answer){.flags = (uint16_t)(s.q.flags | DNS_QR),
-				    .answers = from->answers,
-				    .size = from->size,
-				    .latency_us = from->latency_us,
-				    .server = from->server != NULL ? &s.server : NULL};
-	traffic_note_answer(r, &s.q, &a, from->when_us);
+	if (from->latency_us == TRAFFIC_TIMEOUT) {
+		traffic_note_timeout(r, &s.q, server, from->when_us);
+		return;
+	}
+	msg_set_flags(header, s.q.flags | DNS_QR);
+	put_u16(header + 6, from->answers);
+	s.q.answer = header;
+	s.q.answer_len = from->size;
+	traffic_note_answer(r, &s.q, server, from->latency_us, from->when_us);
 }
 
 #endif

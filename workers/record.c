@@ -61,20 +61,6 @@ static enum latency_kind latency_kind(const struct query *q)
 	return (enum latency_kind)kinds[q->client_proto];
 }
 
-static void note_answer(struct worker *w, const struct query *q, uint32_t latency_us,
-			uint16_t flags)
-{
-	struct traffic_answer a = {
-		.flags = flags,
-		.answers = msg_ancount(q->answer),
-		.size = (uint16_t)q->answer_len,
-		.latency_us = latency_us,
-		.server = q->pin != NULL ? &q->server->fixed.addr : NULL,
-	};
-
-	traffic_note_answer(w->answer_ring, q, &a, w->now_us);
-}
-
 void record_answer(struct worker *w, const struct query *q)
 {
 	uint16_t flags = msg_flags(q->answer);
@@ -85,20 +71,18 @@ void record_answer(struct worker *w, const struct query *q)
 	count_rcode(&w->stats, flags & DNS_RCODE_MASK, q->self_made);
 	stat_latency(&w->stats, latency_kind(q), latency_us);
 	if (likely(w->answer_ring != NULL))
-		note_answer(w, q, latency_us, flags);
+		traffic_note_answer(w->answer_ring, q, q->pin ? &q->server->fixed.addr : NULL,
+				    latency_us, w->now_us);
 	if (unlikely(w->settings->verbose))
 		verbose_answer(q, latency_us);
 }
 
 void record_timeout(struct worker *w, const struct query *q, struct server_counters *c)
 {
-	struct traffic_answer a = {
-		.flags = q->flags, .latency_us = TRAFFIC_TIMEOUT, .server = &q->server->fixed.addr};
-
 	stat_inc(&w->stats, STAT_DOWNSTREAM_TIMEOUTS);
 	counter_inc(&c->drops);
 	if (w->answer_ring != NULL)
-		traffic_note_answer(w->answer_ring, q, &a, w->now_us);
+		traffic_note_timeout(w->answer_ring, q, &q->server->fixed.addr, w->now_us);
 	if (unlikely(w->settings->verbose))
 		verbose_timeout(q);
 }

@@ -4,7 +4,7 @@
 #include "core/settings.h"
 
 /*
- * A ring takes at most 328 octets an entry: two of ten million, 6.6 GB. More would not only be slow
+ * A ring takes at most 336 octets an entry: two of ten million, 6.7 GB. More would not only be slow
  * to look through while the console waits, but is more likely a slip of the finger.
  */
 #define ENTRIES_MAX 10000000
