@@ -15,11 +15,13 @@
 #include "console/server.h"
 #include "console/setup.h"
 #include "console/stdin_console.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/settings.h"
 #include "core/stats.h"
 #include "pools/pool.h"
 #include "rules/acl.h"
+#include "rules/dynblocks.h"
 #include "workers/workers.h"
 
 static struct control_source mail_source;
@@ -95,6 +97,7 @@ static void mail_ready(struct control_source *s, uint32_t events)
 static void tick(void)
 {
 	lua_host_maintenance();
+	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
 	workers_tick();
 	servers_collect();

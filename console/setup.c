@@ -14,6 +14,7 @@
 #include "core/tls/tls.h"
 #include "pools/pool.h"
 #include "rules/acl.h"
+#include "rules/dynblocks.h"
 #include "rules/rules.h"
 #include "workers/frontend.h"
 
@@ -67,6 +68,7 @@ int setup_process(const struct options *o)
 	acl_register();
 	pools_register();
 	rules_register();
+	dynblocks_start();
 	frontends_register();
 	console_config_register();
 	return 0;
@@ -186,6 +188,7 @@ int setup_configuration(const struct options *o, enum lua_role role, struct err 
 void setup_end(void)
 {
 	lua_host_stop();
+	dynblocks_stop();
 	tables_shutdown();
 	servers_collect();
 	tls_fini();

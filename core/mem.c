@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *or_end(void *p, size_t len)
 {
@@ -63,4 +64,28 @@ void *mem_lines(size_t len)
 	size_t whole = product(lines, CACHE_LINE);
 
 	return memset(or_end(aligned_alloc(CACHE_LINE, whole), whole), 0, whole);
+}
+
+/* A walk over a table of some huge pages' size is mostly misses of the TLB otherwise. */
+#define HUGE_FROM (4u << 20)
+
+void *mem_table(size_t len)
+{
+	void *p;
+
+	if (len < HUGE_FROM)
+		return mem_lines(len);
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		 0);
+	or_end(p != MAP_FAILED ? p : NULL, len);
+	madvise(p, len, MADV_HUGEPAGE); /* where it is not taken all works as well */
+	return p;
+}
+
+void mem_table_free(void *p, size_t len)
+{
+	if (p != NULL && len >= HUGE_FROM)
+		munmap(p, len);
+	else
+		free(p);
 }

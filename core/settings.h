@@ -13,6 +13,7 @@ struct settings {
 #undef SETTING_BOOL
 #undef SETTING_U32
 #undef SETTING_DOUBLE
+	uint8_t dynblocks_action; /* enum dns_action of blocks that have none of their own; 0: drop */
 	/* set at start-up by their own functions */
 	uint32_t udp_recv_buffer, udp_send_buffer; /* octets, 0: as large as the system allows */
 	bool has_fast_open_key;                    /* of listeners, RFC 7413 4.1.2 */

@@ -36,6 +36,7 @@ struct resolver {
 	atomic_bool stop;
 	uint8_t last[1500]; /* the last query; read it when none is under way */
 	size_t last_len;
+	atomic_uint last_flags; /* its header flags: at any time */
 	uint8_t silent[512];    /* the last query that was left alone, and who sent it */
 	size_t silent_len;
 	struct addr silent_from;
@@ -155,6 +156,7 @@ static inline void *resolver_main(void *arg)
 			continue;
 		memcpy(r->last, m, (size_t)n);
 		r->last_len = (size_t)n;
+		atomic_store(&r->last_flags, msg_flags(m));
 		if (label_is(m, "silent") && (size_t)n <= sizeof(r->silent)) {
 			memcpy(r->silent, m, (size_t)n);
 			r->silent_len = (size_t)n;

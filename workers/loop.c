@@ -14,6 +14,7 @@
 #include "workers/delay.h"
 #include "workers/loop.h"
 #include "workers/reconcile.h"
+#include "rules/dynblocks.h"
 #include "rules/log_sink.h"
 #include "rules/run.h"
 #include "workers/slab.h"
@@ -229,6 +230,7 @@ struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 	w->scratch = mem_lines(sizeof(*w->scratch));
 	open_rings(w);
 	w->log = log_queue_new();
+	dynblocks_worker_begin(w->id);
 	stats_register(&w->stats);
 	return w;
 fail:

@@ -68,8 +68,32 @@ static void cut_trailing(struct query *q)
 		q->len = (uint16_t)end;
 }
 
+/* What comes of a query under dynamic blocks, of which there are some. */
+static enum step run_blocks(struct worker *w, struct query *q,
+			    const struct dynblock_hit *by_address)
+{
+	switch (blocks_apply(w, q, by_address)) {
+	case BLOCKED_NOT:
+		return STEP_NEXT;
+	case BLOCKED_DROPPED:
+		return drop(w, q);
+	case BLOCKED_ANSWERED:
+		q->stage = STAGE_SELF;
+		return STEP_NEXT;
+	case BLOCKED_UNRULED:
+		if (unlikely(q->has_trailing))
+			cut_trailing(q);
+		q->stage = STAGE_POOL;
+		return STEP_NEXT;
+	}
+	return STEP_NEXT;
+}
+
 static enum step stage_parse(struct worker *w, struct query *q)
 {
+	struct dynblock_hit hit = {0};
+	bool blocks = dynblocks_present_now();
+
 	if (q->client_proto == PROTO_UDP && unlikely(!acl_allows(w->t->acl->table, &q->client))) {
 		stat_inc(&w->stats, STAT_ACL_DROPS);
 		return drop(w, q);
@@ -85,6 +109,8 @@ static enum step stage_parse(struct worker *w, struct query *q)
 		return empty_query(w, q);
 	if (q->flags & DNS_RD)
 		stat_inc(&w->stats, STAT_RDQUERIES);
+	if (unlikely(blocks) && dynblocks_any(DYNBLOCK_ADDRESS) && blocks_drop(w, q, &hit))
+		return drop(w, q);
 	if (unlikely(msg_question(q->packet, q->len, &q->question) < 0))
 		return drop_noncompliant(w, q);
 	parse_rest(q);
@@ -93,7 +119,7 @@ static enum step stage_parse(struct worker *w, struct query *q)
 		verbose_query(q);
 	q->is_xfr = q->question.qtype == TYPE_AXFR || q->question.qtype == TYPE_IXFR;
 	q->stage = STAGE_RULES;
-	return STEP_NEXT;
+	return unlikely(blocks) ? run_blocks(w, q, &hit) : STEP_NEXT;
 }
 
 /* Runs a chain; next is the stage of a query that is still one. */
@@ -374,6 +400,15 @@ void pipeline_query(struct worker *w, struct query *q)
 	advance(w, q, STAGE_END);
 }
 
+/* With a million blocks each look-up would wait for memory by itself. */
+static void prefetch_blocks(struct query *const *q, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		dynblocks_prefetch(&q[i]->client);
+	for (unsigned i = 0; i < n; i++)
+		dynblocks_prefetch_block(&q[i]->client);
+}
+
 static void prefetch_entry(const struct worker *w, const struct query *q)
 {
 	if (q->pool->cache != NULL)
@@ -404,6 +439,8 @@ void pipeline_batch(struct worker *w, struct query **q, unsigned n)
 {
 	unsigned left = 0;
 
+	if (unlikely(dynblocks_are_many()))
+		prefetch_blocks(q, n);
 	if (unlikely(w->t->rules->chain[CHAIN_QUERY]->n_prefetchers > 0))
 		n = parse_batch(w, q, n);
 	for (unsigned i = 0; i < n; i++) {

@@ -3,11 +3,34 @@
 #ifndef WORKERS_PIPELINE_H
 #define WORKERS_PIPELINE_H
 
+#include "rules/dynblocks.h"
 #include "rules/rules.h"
 #include "workers/worker.h"
 
 /* The key of q as it stands, in the scratch key that is its own. */
 struct cache_key *pipeline_key(struct worker *w, struct query *q);
+
+/*
+ * workers/blocks.c: dynamic blocks.
+ */
+
+/*
+ * Whether the client is blocked and nothing but a drop is wanted; then it is counted, and the question
+ * is read for the ring of queries at most. Else *by_address is the client's block, whose block is NULL
+ * for none.
+ */
+bool blocks_drop(struct worker *w, struct query *q, struct dynblock_hit *by_address);
+
+enum blocked {
+	BLOCKED_NOT, /* goes on as ever */
+	BLOCKED_DROPPED,
+	BLOCKED_ANSWERED, /* is its own answer now */
+	BLOCKED_UNRULED,  /* goes on, but past the rules */
+};
+
+/* A parsed query under the block of its client, which blocks_drop has found, and under those of
+ * names. */
+enum blocked blocks_apply(struct worker *w, struct query *q, const struct dynblock_hit *by_address);
 
 /*
  * workers/subnet.c: the client subnet (RFC 7871) in queries to servers.
@@ -97,6 +120,9 @@ void record_question(struct worker *w, const struct query *q);
 
 /* A query that is none. */
 void record_noncompliant(struct worker *w, const struct frontend *f);
+
+/* A dynamic block was applied. */
+void record_blocked(struct worker *w);
 
 /* An answer leaves. Latency is 0 for those from the cache and our own. */
 void record_answer(struct worker *w, const struct query *q);

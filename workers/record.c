@@ -19,6 +19,11 @@ void record_noncompliant(struct worker *w, const struct frontend *f)
 	counter_inc(&counters_of(w, f)->noncompliant);
 }
 
+void record_blocked(struct worker *w)
+{
+	stat_inc(&w->stats, STAT_DYN_BLOCKED);
+}
+
 void record_question(struct worker *w, const struct query *q)
 {
 	if (likely(w->query_ring != NULL))

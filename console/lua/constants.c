@@ -50,10 +50,9 @@ static const struct constant ednsoptioncodes[] = {
 };
 
 static const struct constant dnsactions[] = {
-	{ "Drop", 0 }, { "Nxdomain", 1 }, { "Refused", 2 }, { "Spoof", 3 }, { "Allow", 4 },
-	{ "HeaderModify", 5 }, { "Pool", 6 }, { "Delay", 7 }, { "Truncate", 8 }, { "ServFail", 9 },
-	{ "None", 10 }, { "NoOp", 11 }, { "NoRecurse", 12 }, { "SpoofRaw", 13 },
-	{ "SpoofPacket", 14 }, { "SetTag", 15 },
+#define DNS_ACTION(id, name, number, text) { #name, number },
+#include "rules/dns_actions.def"
+#undef DNS_ACTION
 	{ NULL, 0 },
 };
 

@@ -8,6 +8,7 @@
 #include "console/config.h"
 #include "console/lua/metrics.h"
 #include "console/lua/rules.h"
+#include "rules/dynblocks.h"
 #include "workers/workers.h"
 #include "core/mem.h"
 
@@ -239,6 +240,7 @@ int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
 	if (commit && rc == 0 && changed && host.runtime)
 		workers_wake();
 	end_deferred(commit && rc == 0);
+	dynblocks_end(commit && rc == 0);
 	return rc;
 }
 
@@ -250,6 +252,7 @@ int lua_host_call_txn(lua_State *L, int n_args, struct err *err)
 	if (host.txn)
 		return lua_host_call(L, n_args, 0, err);
 	txn = host.txn = txn_begin();
+	dynblocks_begin();
 	rc = lua_host_call(L, n_args, 0, err);
 	host.txn = NULL;
 	if (rc < 0) {

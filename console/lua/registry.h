@@ -12,8 +12,8 @@ extern const struct lua_function acl_functions[], address_functions[], cache_fun
 	setting_functions[], setting_other_functions[], show_functions[], show_latency_functions[],
 	show_tcp_functions[], stats_functions[], suffix_functions[];
 
-extern const struct lua_function rule_bench_functions[], rule_pair_functions[],
-	rule_text_functions[], svc_functions[], timed_set_functions[];
+extern const struct lua_function dynblock_functions[], rule_bench_functions[],
+	rule_pair_functions[], rule_text_functions[], svc_functions[], timed_set_functions[];
 
 extern const struct lua_function grepq_functions[], ring_entry_functions[], ring_functions[],
 	stat_node_functions[], top_functions[];
@@ -22,7 +22,7 @@ extern const struct lua_function grepq_functions[], ring_entry_functions[], ring
 extern struct lua_function action_functions[], chain_functions[], rule_former_functions[],
 	selector_functions[];
 
-extern const struct lua_option declare_options[], grepq_options[], listen_options[], move_options[],
+extern const struct lua_option declare_options[], dynblock_options[], grepq_options[], listen_options[], move_options[],
 	packet_cache_options[], ring_options[], server_options[], show_servers_options[],
 	structured_options[], svc_options[];
 
