@@ -17,8 +17,9 @@
 
 static struct {
 	int epoll_fd;
-	struct control_source signals, timer;
-	void (*tick)(void);
+	struct control_source signals, timer, beats;
+	void (*tick)(void), (*beat)(void);
+	unsigned beat_ms; /* 0: none */
 	bool end;
 } loop = {.epoll_fd = -1};
 
@@ -118,6 +119,14 @@ static void timer_ready(struct control_source *s, uint32_t events)
 	timer_set();
 }
 
+static void beats_ready(struct control_source *s, uint32_t events)
+{
+	uint64_t n;
+
+	if (read(s->fd, &n, sizeof(n)) == (ssize_t)sizeof(n) && loop.beat)
+		loop.beat();
+}
+
 int control_init(void)
 {
 	int rc = catch_signals();
@@ -129,11 +138,15 @@ int control_init(void)
 	loop.signals = (struct control_source){signals_ready, ending.fd};
 	loop.timer = (struct control_source){
 		timer_ready, timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
-	if (loop.epoll_fd < 0 || loop.timer.fd < 0)
+	loop.beats = (struct control_source){
+		beats_ready, timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)};
+	if (loop.epoll_fd < 0 || loop.timer.fd < 0 || loop.beats.fd < 0)
 		return -errno;
 	rc = control_watch(&loop.signals, EPOLLIN);
 	if (rc == 0)
 		rc = control_watch(&loop.timer, EPOLLIN);
+	if (rc == 0)
+		rc = control_watch(&loop.beats, EPOLLIN);
 	if (rc == 0)
 		timer_set();
 	return rc;
@@ -146,10 +159,12 @@ void control_fini(void)
 	signal(SIGINT, SIG_IGN);
 	in_ms(0);
 	close(loop.timer.fd);
+	close(loop.beats.fd);
 	close(loop.signals.fd);
 	close(loop.epoll_fd);
 	loop.epoll_fd = -1;
-	loop.tick = NULL;
+	loop.tick = loop.beat = NULL;
+	loop.beat_ms = 0;
 }
 
 int control_watch(struct control_source *s, uint32_t events)
@@ -184,6 +199,18 @@ bool control_is_ending(void)
 void control_on_tick(void (*tick)(void))
 {
 	loop.tick = tick;
+}
+
+void control_on_beat(void (*beat)(void), unsigned every_ms)
+{
+	const struct timespec every = {every_ms / 1000, every_ms % 1000 * 1000000L};
+	const struct itimerspec timer = {.it_value = every, .it_interval = every};
+
+	loop.beat = beat;
+	if (every_ms == loop.beat_ms)
+		return;
+	loop.beat_ms = every_ms;
+	timerfd_settime(loop.beats.fd, 0, &timer, NULL);
 }
 
 /* One event a turn: a source may free another one, whose event would then point nowhere. */

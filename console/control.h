@@ -38,6 +38,12 @@ bool control_is_ending(void);
 /* tick runs once a second, after each second's sleep. */
 void control_on_tick(void (*tick)(void));
 
+/*
+ * beat runs every so many milliseconds, or not at all when that is 0. A beat that was missed because
+ * something else ran does not come twice.
+ */
+void control_on_beat(void (*beat)(void), unsigned every_ms);
+
 /* Turns until a signal or control_end. */
 void control_run(void);
 void control_end(void);

@@ -21,7 +21,9 @@
 #include "core/stats.h"
 #include "pools/pool.h"
 #include "rules/acl.h"
+#include "rules/block_rules.h"
 #include "rules/dynblocks.h"
+#include "rules/hitters.h"
 #include "workers/workers.h"
 
 static struct control_source mail_source;
@@ -97,6 +99,7 @@ static void mail_ready(struct control_source *s, uint32_t events)
 static void tick(void)
 {
 	lua_host_maintenance();
+	control_on_beat(block_groups_check, hitters_on() ? HITTERS_BEAT_US / 1000 : 0);
 	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
 	workers_tick();

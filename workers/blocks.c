@@ -5,6 +5,7 @@
 #include "workers/pipeline.h"
 
 #include "core/dns/answer.h"
+#include "rules/hitters.h"
 
 static unsigned action_of(const struct worker *w, const struct dynblock_hit *hit)
 {
@@ -34,11 +35,13 @@ static void count(struct worker *w, const struct dynblock_hit *hit)
 	dynblocks_hit(hit, w->id);
 }
 
-/* The ring of queries has those that are dropped, too: it shows who goes on asking. */
-static void note_question(struct worker *w, struct query *q)
+/* The ring of queries has those that are dropped, too: it shows who goes on asking. And who does
+ * goes on being over his limit. */
+static void note_dropped(struct worker *w, struct query *q)
 {
 	if (w->query_ring != NULL && msg_question(q->packet, q->len, &q->question) == 0)
-		record_question(w, q);
+		traffic_note_query(w->query_ring, q, w->now_us);
+	hitters_blocked(w->id, &q->client);
 }
 
 bool blocks_drop(struct worker *w, struct query *q, struct dynblock_hit *hit)
@@ -49,7 +52,7 @@ bool blocks_drop(struct worker *w, struct query *q, struct dynblock_hit *hit)
 	}
 	if (needs_question(action_of(w, hit)))
 		return false;
-	note_question(w, q);
+	note_dropped(w, q);
 	count(w, hit);
 	return true;
 }

@@ -6,6 +6,7 @@
 #include "workers/pipeline.h"
 
 #include "rules/acl.h"
+#include "rules/hitters.h"
 #include "workers/udp.h"
 
 /* Silence over UDP, a closed connection over streams. */
@@ -409,6 +410,16 @@ static void prefetch_blocks(struct query *const *q, unsigned n)
 		dynblocks_prefetch_block(&q[i]->client);
 }
 
+/* A flood comes from as many clients as it has datagrams. */
+static void prefetch_hitters(const struct worker *w, const struct hitters *h,
+			     struct query *const *q, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		hitters_prefetch_client(h, w->id, &q[i]->client);
+	for (unsigned i = 0; i < n; i++)
+		hitters_prefetch_counts(h, w->id, &q[i]->client);
+}
+
 static void prefetch_entry(const struct worker *w, const struct query *q)
 {
 	if (q->pool->cache != NULL)
@@ -437,8 +448,11 @@ static unsigned parse_batch(struct worker *w, struct query **q, unsigned n)
  */
 void pipeline_batch(struct worker *w, struct query **q, unsigned n)
 {
+	const struct hitters *h = rcu_get(hitters_live);
 	unsigned left = 0;
 
+	if (h != NULL && n > 1)
+		prefetch_hitters(w, h, q, n);
 	if (unlikely(dynblocks_are_many()))
 		prefetch_blocks(q, n);
 	if (unlikely(w->t->rules->chain[CHAIN_QUERY]->n_prefetchers > 0))

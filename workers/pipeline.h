@@ -115,7 +115,7 @@ bool delay_holds(struct worker *w, struct query *q);
 /* A query that the ACL let through. */
 void record_query(struct worker *w, const struct frontend *f);
 
-/* A query that was parsed: into the ring of queries. */
+/* A query that was parsed: into the ring of queries, and counted for its client. */
 void record_question(struct worker *w, const struct query *q);
 
 /* A query that is none. */

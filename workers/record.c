@@ -2,6 +2,8 @@
  * owns. */
 #include "workers/pipeline.h"
 
+#include "rules/hitters.h"
+
 static struct frontend_counters *counters_of(struct worker *w, const struct frontend *f)
 {
 	return perworker_peek(&f->counters, w->id);
@@ -28,6 +30,7 @@ void record_question(struct worker *w, const struct query *q)
 {
 	if (likely(w->query_ring != NULL))
 		traffic_note_query(w->query_ring, q, w->now_us);
+	hitters_query(w->id, &q->client, q->question.qtype, w->now_s);
 }
 
 static void count_self_made(struct worker_stats *s, unsigned rcode)
@@ -78,6 +81,8 @@ void record_answer(struct worker *w, const struct query *q)
 	if (likely(w->answer_ring != NULL))
 		traffic_note_answer(w->answer_ring, q, q->pin ? &q->server->fixed.addr : NULL,
 				    latency_us, w->now_us);
+	hitters_answer(w->id, &q->client, flags & DNS_RCODE_MASK, q->answer_len, q->pin != NULL,
+		       w->now_s);
 	if (unlikely(w->settings->verbose))
 		verbose_answer(q, latency_us);
 }

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "rules/hitters.h"
 #include "rules/log_sink.h"
 #include "rules/neighbours.h"
 #include "rules/tee.h"
@@ -87,6 +88,7 @@ static void free_all(void)
 	for (unsigned i = 0; i < workers.n; i++)
 		worker_free(workers.list[i]);
 	workers.n = 0;
+	hitters_stop();
 	mailbox_drain(&workers.inbox,
 		      (void *)workers.hooks); /* what workers' last mails sent back */
 	mailbox_fini(&workers.inbox);
@@ -145,6 +147,7 @@ int workers_start(unsigned n, const struct workers_hooks *hooks, struct err *err
 	}
 	workers.hooks = hooks;
 	workers.ticked_us = clock_mono_us();
+	hitters_start(n);
 	rc = make_all(n, err);
 	if (rc == 0)
 		rc = start_threads(err);

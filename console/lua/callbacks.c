@@ -54,12 +54,14 @@ const struct lua_function callback_functions[] = {
 static void log_failure(const char *what, const struct err *err, uint64_t *last_us)
 {
 	uint64_t now = clock_mono_us();
+	char trace[LUA_TRACE_MAX + 32];
 
 	if (last_us && *last_us && now - *last_us < ERROR_EVERY_US)
 		return;
 	if (last_us)
 		*last_us = now;
-	log_error("setup", "%s failed, nothing of it took place: %s", what, err->text);
+	log_error("setup", "%s failed, nothing of it took place: %s%s", what, err->text,
+		  lua_trace_text(trace));
 }
 
 /* Calls each function of the list with what push leaves on the stack; one that fails stops no

@@ -65,10 +65,43 @@ static bool say_unknown(lua_State *L, const char *message, const char *attempt, 
 	return true;
 }
 
+/* The functions of the configuration that were running, from the innermost on. */
+static void keep_trace(lua_State *L)
+{
+	size_t used = 0;
+	lua_Debug f;
+
+	host.trace[0] = '\0';
+	for (int level = 1; lua_getstack(L, level, &f); level++) {
+		int n;
+
+		lua_getinfo(L, "Sln", &f);
+		if (f.currentline <= 0)
+			continue; /* ours */
+		n = snprintf(host.trace + used, sizeof(host.trace) - used, "%s%s:%d%s%s",
+			     used ? ", " : "", f.short_src, f.currentline, f.name ? " in " : "",
+			     f.name ? f.name : "");
+		if (n < 0 || (size_t)n >= sizeof(host.trace) - used) {
+			host.trace[used] = '\0'; /* whole places only */
+			return;
+		}
+		used += (size_t)n;
+	}
+}
+
+const char *lua_trace_text(char text[static LUA_TRACE_MAX + 32])
+{
+	text[0] = '\0';
+	if (strchr(host.trace, ',') != NULL)
+		snprintf(text, LUA_TRACE_MAX + 32, " (traceback: %s)", host.trace);
+	return text;
+}
+
 int lua_on_error(lua_State *L)
 {
 	const char *message = lua_tostring(L, 1);
 
+	keep_trace(L);
 	if (message == NULL) {
 		if (luaL_callmeta(L, 1, "__tostring") && lua_isstring(L, -1))
 			return 1;

@@ -32,6 +32,8 @@ const struct lua_file lua_files[] = {
 	{"netmasks", netmask_functions, NULL},
 	{"netmasks", netmask_group_functions, NULL},
 	{"limits", limiter_functions, NULL},
+	{"dynamic blocks", block_group_functions, NULL},
+	{"dynamic blocks", exceed_functions, NULL},
 	{"rules", chain_functions, NULL},
 	{"rules", rule_pair_functions, NULL},
 	{"rules", rule_bench_functions, NULL},
@@ -67,9 +69,17 @@ const struct lua_option_list lua_option_lists[] = {
 };
 
 const struct lua_object *const lua_objects[] = {
-	&lua_server,  &lua_pool, &lua_policy, &lua_cache, &lua_client_state,
-	&lua_address, &lua_name, &lua_suffixes, &lua_name_set, &lua_header, &lua_netmask,
-	&lua_netmask_group, &lua_limiter, &lua_selector, &lua_query_action, &lua_response_action,
-	&lua_query_rule, &lua_response_rule, &lua_svc, &lua_timed_set, &lua_dynblock,
-	&lua_ring_entry, &lua_stat_node, &lua_stat_counts, NULL,
+	&lua_server,       &lua_pool,
+	&lua_policy,       &lua_cache,
+	&lua_client_state, &lua_address,
+	&lua_name,         &lua_suffixes,
+	&lua_name_set,     &lua_header,
+	&lua_netmask,      &lua_netmask_group,
+	&lua_limiter,      &lua_selector,
+	&lua_query_action, &lua_response_action,
+	&lua_query_rule,   &lua_response_rule,
+	&lua_svc,          &lua_timed_set,
+	&lua_dynblock,     &lua_block_group,
+	&lua_ring_entry,   &lua_stat_node,
+	&lua_stat_counts,  NULL,
 };

@@ -220,7 +220,7 @@ extern const struct lua_option_list lua_option_lists[];
 extern const struct lua_object lua_server, lua_pool, lua_policy, lua_cache, lua_client_state,
 	lua_address, lua_name, lua_suffixes, lua_name_set, lua_header, lua_netmask,
 	lua_netmask_group, lua_limiter, lua_selector, lua_query_action, lua_response_action,
-	lua_query_rule, lua_response_rule, lua_svc, lua_timed_set, lua_dynblock,
+	lua_query_rule, lua_response_rule, lua_svc, lua_timed_set, lua_dynblock, lua_block_group,
 	lua_ring_entry, lua_stat_node, lua_stat_counts;
 
 /* Pushes objects. The server and the cache get a reference of their own. */

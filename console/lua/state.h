@@ -7,6 +7,8 @@
 
 #include "console/lua/rows.h"
 
+#define LUA_TRACE_MAX 1024
+
 struct host {
 	lua_State *L;
 	enum lua_role role;
@@ -24,6 +26,7 @@ struct host {
 	char *said;      /* complaints and warnings of the running command, terminated; NULL: none */
 	struct lua_deferred *deferred;
 	unsigned n_deferred;
+	char trace[LUA_TRACE_MAX]; /* where the last error was met: "file:3 in f, file:9 in maintenance" */
 };
 
 extern struct host host;
@@ -51,6 +54,9 @@ void lua_host_say(const char *line);
 
 /* console/lua/errors.c: message handler of pcall. */
 int lua_on_error(lua_State *L);
+
+/* " (traceback: …)" of the last error, empty where its message has all there is; returns text. */
+const char *lua_trace_text(char text[static LUA_TRACE_MAX + 32]);
 
 /* console/lua/compat.c: what Lua 5.1 and LuaJIT had and 5.4 has not. */
 void lua_compat_register(lua_State *L);

@@ -1,0 +1,174 @@
+/*
+ * The rule of a DynBlockRulesGroup about names: a function of the configuration is shown each node
+ * of the tree of names that were answered, and says which are to be blocked with all below them.
+ */
+#include <string.h>
+
+#include "console/lua/block_group.h"
+#include "console/lua/owned.h"
+#include "console/lua/registry.h"
+#include "console/lua/stat_node.h"
+#include "console/lua/state.h"
+#include "console/stat_tree.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "rules/traffic.h"
+
+/* What the table of a rule holds, so that its texts live as long as the rule. */
+enum { KEPT_VISITOR = 1, KEPT_REASON, KEPT_TAG_NAME, KEPT_TAG_VALUE };
+
+bool lua_is_block_action(double number)
+{
+	static const int numbers[] = {
+#define DNS_ACTION(id, name, value, text) value,
+#include "rules/dns_actions.def"
+#undef DNS_ACTION
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (number == numbers[i])
+			return true;
+	return false;
+}
+
+static uint8_t read_action(lua_State *L, int i)
+{
+	double number = lua_arg_missing(L, i) ? DNS_ACTION_NONE
+					      : lua_arg_number(L, i, "action", 0, UINT8_MAX);
+
+	if (!lua_is_block_action(number))
+		lua_fail(L, "action must be a DNSAction, got %s", lua_value_text(L, i));
+	return (uint8_t)number;
+}
+
+/* seconds, reason, blockingTime, action, visitor [, options] */
+void lua_block_suffix_set(lua_State *L, struct block_suffix *s)
+{
+	struct block_suffix next = {
+		.seconds = (unsigned)lua_arg_integer(L, 2, "seconds", 1, UINT32_MAX),
+		.block_s = (unsigned)lua_arg_integer(L, 4, "blockingTime", 1, UINT32_MAX),
+		.action = read_action(L, 5),
+	};
+	const char *tag_name = NULL, *tag_value = NULL;
+
+	lua_arg_string(L, 3, "reason");
+	lua_arg_function(L, 6, "visitor");
+	if (!lua_arg_missing(L, 7)) {
+		lua_options_check(L, 7, dynblock_options);
+		tag_name = lua_option_string(L, 7, "tagName");
+		tag_value = lua_option_string(L, 7, "tagValue");
+	}
+	if (next.action == DNS_ACTION_SET_TAG && tag_name == NULL)
+		lua_fail(L, "DNSAction.SetTag needs the option tagName");
+	lua_createtable(L, KEPT_TAG_VALUE, 0);
+	lua_pushstring(L, tag_name);
+	lua_rawseti(L, -2, KEPT_TAG_NAME);
+	lua_pushstring(L, tag_value);
+	lua_rawseti(L, -2, KEPT_TAG_VALUE);
+	lua_pushvalue(L, 6);
+	lua_rawseti(L, -2, KEPT_VISITOR);
+	lua_pushvalue(L, 3);
+	lua_tostring(L, -1); /* a number becomes the text that is lent */
+	lua_rawseti(L, -2, KEPT_REASON);
+	lua_block_suffix_drop(L, s);
+	next.kept = luaL_ref(L, LUA_REGISTRYINDEX);
+	*s = next;
+}
+
+void lua_block_suffix_drop(lua_State *L, struct block_suffix *s)
+{
+	luaL_unref(L, LUA_REGISTRYINDEX, s->kept);
+	s->kept = LUA_NOREF;
+}
+
+struct filling {
+	struct stat_tree *tree;
+	uint64_t since_us;
+};
+
+static void add(void *ctx, const struct traffic_record *r)
+{
+	const struct filling *f = ctx;
+
+	if (r->when_us >= f->since_us)
+		stat_tree_add(f->tree, r);
+}
+
+struct asking {
+	lua_State *L;
+	const struct block_suffix *rule;
+	struct block_group *group;
+	int kept; /* index of the rule's table */
+	bool failed;
+};
+
+/* Lent by the rule's table. */
+static const char *kept_text(const struct asking *a, int i)
+{
+	const char *text;
+
+	lua_rawgeti(a->L, a->kept, i);
+	text = lua_tostring(a->L, -1);
+	lua_pop(a->L, 1);
+	return text;
+}
+
+/* What the visitor returned is at at: true [, reason [, action]]. */
+static void block(const struct asking *a, const struct stat_node *node, int at)
+{
+	lua_State *L = a->L;
+	struct dynblock_new b = {
+		.name = node->name,
+		.name_len = node->name_len,
+		.reason = kept_text(a, KEPT_REASON),
+		.seconds = a->rule->block_s,
+		.action = a->rule->action,
+		.tag_name = kept_text(a, KEPT_TAG_NAME),
+		.tag_value = kept_text(a, KEPT_TAG_VALUE),
+	};
+
+	if (lua_type(L, at + 1) == LUA_TSTRING && *lua_tostring(L, at + 1) != '\0')
+		b.reason = lua_tostring(L, at + 1);
+	if (lua_isnumber(L, at + 2) && lua_is_block_action(lua_tonumber(L, at + 2)))
+		b.action = (uint8_t)lua_tonumber(L, at + 2);
+	block_group_insert(a->group, &b);
+}
+
+static void ask(void *ctx, const struct stat_node *node)
+{
+	struct asking *a = ctx;
+	int top = lua_gettop(a->L);
+	char trace[LUA_TRACE_MAX + 32];
+	struct err err;
+
+	if (a->failed || block_group_name_is_excluded(a->group, node->name, node->name_len))
+		return;
+	lua_rawgeti(a->L, a->kept, KEPT_VISITOR);
+	lua_push_stat_node(a->L, node);
+	a->failed = lua_host_call(a->L, 3, 3, &err) < 0;
+	if (a->failed)
+		log_error("setup", "the visitor of setSuffixMatchRule() failed: %s%s", err.text,
+			  lua_trace_text(trace));
+	else if (lua_toboolean(a->L, top + 1))
+		block(a, node, top + 1);
+	lua_settop(a->L, top);
+}
+
+void lua_block_suffix_apply(lua_State *L, const struct block_suffix *s, struct block_group *g)
+{
+	struct asking a = {.L = L, .rule = s, .group = g};
+	uint64_t now_us = clock_mono_us(), age_us = s->seconds * UINT64_C(1000000);
+	struct filling f = {.since_us = age_us < now_us ? now_us - age_us : 0};
+	void **own;
+
+	if (s->kept == LUA_NOREF)
+		return;
+	own = lua_own(L, (void (*)(void *))stat_tree_free);
+	*own = f.tree = stat_tree_new();
+	lua_rawgeti(L, LUA_REGISTRYINDEX, s->kept);
+	a.kept = lua_gettop(L);
+	traffic_visit(TRAFFIC_ANSWERS, add, &f);
+	stat_tree_visit(f.tree, ask, &a);
+	lua_pop(L, 1);
+	lua_disown(own);
+}
