@@ -229,6 +229,7 @@ static void make_piece(struct block_table *t, uint32_t id)
 	uint32_t at = id - 1 + PIECE_FIRST;
 	unsigned log = 31 - (unsigned)__builtin_clz(at);
 
+	assert(log >= 8 && log - 8 < ARRAY_LEN(t->piece));
 	if (at != 1u << log)
 		return;
 	rcu_publish(t->piece[log - 8], (struct dynblock *)mem_table(piece_size(log - 8)));

@@ -6,10 +6,10 @@
  * of the 8 is busy, a newcomer gets its place with a chance of 2 in its heat, so that the busy do
  * not push each other out in turn.
  *
- * Measured beside it: space-saving over the same slots, whose counts are upper bounds that a
- * newcomer takes over, so that what is certain of a client is its count less what it took over; and
- * a count-min sketch, which only knows upper bounds. Both need more lines a query, and neither can
- * say that somebody surely was over his limit while the flood is on.
+ * The rejected ways: space-saving over the same slots, whose counts are upper bounds that a newcomer
+ * takes over, so that what is certain of a client is its count less what it took over; and a
+ * count-min sketch, which only knows upper bounds. Neither can say that somebody surely was over his
+ * limit while the flood is on.
  */
 #include "rules/hitters_table.h"
 
