@@ -41,8 +41,10 @@ class Ask:
             got = dns.message.from_wire(self.exchange(self.edit(m.to_wire()), port))
             assert got.id == m.id
             return got
-        ask = dns.query.tcp if self.tcp else dns.query.udp
-        return ask(m, self.where, port=port, timeout=self.timeout, source=self.source)
+        to = dict(port=port, timeout=self.timeout, source=self.source)
+        if self.tcp:
+            return dns.query.tcp(m, self.where, **to)
+        return dns.query.udp(m, self.where, ignore_unexpected=True, **to)
 
     def exchange(self, wire, port):
         """Octets for octets; None when a connection is closed."""
