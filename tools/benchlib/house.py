@@ -71,7 +71,7 @@ class Process:
         with open(self.log, errors="replace") as f:
             return Fail(f"{' '.join(self.argv)}: {what}\n" + "".join(f.readlines()[-15:]))
 
-    def wait_until_it_answers(self, port, timeout_s=60.0):
+    def wait_until_it_answers(self, port, timeout_s):
         """Asks over UDP until an answer comes; for the echo that is the query itself."""
         end = time.monotonic() + timeout_s
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -109,11 +109,11 @@ class House:
     def tool(self, name):
         return os.path.join(self.args.tools, name)
 
-    def start(self, argv, core, name, port=None):
+    def start(self, argv, core, name, port, patience_s=60):
+        """Returns when it answers on the port."""
         p = Process(argv, {core}, f"{self.dir}/{name}.log")
         self.running.append(p)
-        if port is not None:
-            p.wait_until_it_answers(port)
+        p.wait_until_it_answers(port, patience_s)
         return p
 
     def start_floor(self):

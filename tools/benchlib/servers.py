@@ -69,7 +69,7 @@ class Running:
         with open(conf, "w") as f:
             f.write(candidate.configuration(self.port, house.backend_port, cache_entries, lua))
         self.process = house.start([*wrapper, *candidate.argv(conf)], house.server_core, name,
-                                   self.port)
+                                   self.port, 900 if wrapper else 60)
 
     def warm(self, names, *options):
         """Every name once, and once more for those whose answer was lost."""
