@@ -17,6 +17,7 @@
 #include "console/stdin_console.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/mem.h"
 #include "core/settings.h"
 #include "core/stats.h"
 #include "pools/pool.h"
@@ -105,6 +106,7 @@ static void tick(void)
 	workers_tick();
 	servers_collect();
 	tables_collect();
+	mem_decay();
 	console_server_tick();
 	if (lua_host_wants_exit())
 		control_end();

@@ -89,3 +89,13 @@ void mem_table_free(void *p, size_t len)
 	else
 		free(p);
 }
+
+/* jemalloc's, where the program is linked with it. */
+extern int mallctl(const char *name, void *old, size_t *old_len, void *value, size_t len)
+	__attribute__((weak));
+
+void mem_decay(void)
+{
+	if (mallctl != NULL)
+		mallctl("arena.4096.decay", NULL, NULL, NULL, 0); /* MALLCTL_ARENAS_ALL */
+}

@@ -21,4 +21,11 @@ void *mem_lines(size_t len);
 void *mem_table(size_t len);
 void mem_table_free(void *p, size_t len); /* harmless on NULL */
 
+/*
+ * Has the allocator give back to the system what nobody has used for some seconds. It does that by itself
+ * only in a thread that allocates, and the control thread is idle once a large configuration is in force.
+ * Control thread, once a second; nothing with another allocator than jemalloc.
+ */
+void mem_decay(void);
+
 #endif

@@ -186,4 +186,8 @@ void stream_run(void)
 			}
 		}
 	}
+	for (unsigned i = 0; i < how.sockets; i++)
+		conn_close(&conns[i]);
+	close(epoll_fd);
+	free(conns);
 }

@@ -182,4 +182,6 @@ void udp_run(void)
 		if (moved == 0)
 			poll(polls, how.sockets, how.qps > 0 ? 0 : 1);
 	}
+	free(polls);
+	free(ports);
 }
