@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -16,6 +17,7 @@ UP, ESCAPES = "\x1b[A", re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x07\r]")
 def _own_terminal():
     _die_with_parent()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that its keys give signals
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # also where the tests run in a shell's background
 
 
 class Terminal:
