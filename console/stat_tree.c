@@ -152,6 +152,26 @@ void stat_tree_add(struct stat_tree *t, const struct traffic_record *r)
 	count(&t->nodes[node].self, r);
 }
 
+struct filling {
+	struct stat_tree *tree;
+	uint64_t since_us;
+};
+
+static void add_recent(void *ctx, const struct traffic_record *r)
+{
+	const struct filling *f = ctx;
+
+	if (r->when_us >= f->since_us)
+		stat_tree_add(f->tree, r);
+}
+
+void stat_tree_fill(struct stat_tree *t, uint64_t now_us, uint64_t age_us)
+{
+	struct filling f = {t, age_us > 0 && age_us < now_us ? now_us - age_us : 0};
+
+	traffic_visit(TRAFFIC_ANSWERS, add_recent, &f);
+}
+
 static void add_counts(struct stat_counts *to, const struct stat_counts *from)
 {
 	to->queries += from->queries;

@@ -22,6 +22,9 @@ void stat_tree_free(struct stat_tree *t); /* harmless on NULL */
 /* Counts an answer under its name, whatever its letter case. */
 void stat_tree_add(struct stat_tree *t, const struct traffic_record *answer);
 
+/* Adds the answers of all rings that are at most age_us old; age_us 0: all of them. Control thread. */
+void stat_tree_fill(struct stat_tree *t, uint64_t now_us, uint64_t age_us);
+
 /* A node as a visitor sees it: lent until it returns. */
 struct stat_node {
 	uint8_t name[DNS_NAME_MAX]; /* in the letter case that came first */

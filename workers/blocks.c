@@ -96,9 +96,11 @@ static enum blocked apply(struct worker *w, struct query *q, const struct dynblo
 		msg_set_flags(q->packet, (uint16_t)(msg_flags(q->packet) & ~DNS_RD));
 		return BLOCKED_UNRULED;
 	case DNS_ACTION_SET_TAG:
-		tag_set(w->extras, q, dynblock_tag_name(c), c->tag_name_len, dynblock_tag_value(c),
-			c->tag_value_len);
-		return BLOCKED_NOT;
+		/* Without room for the tag, rules that go by it would let the query pass. */
+		return likely(tag_set(w->extras, q, dynblock_tag_name(c), c->tag_name_len,
+				      dynblock_tag_value(c), c->tag_value_len))
+			       ? BLOCKED_NOT
+			       : BLOCKED_DROPPED;
 	default:
 		return BLOCKED_DROPPED;
 	}

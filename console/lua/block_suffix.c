@@ -12,7 +12,6 @@
 #include "console/stat_tree.h"
 #include "core/clock.h"
 #include "core/log.h"
-#include "rules/traffic.h"
 
 /* What the table of a rule holds, so that its texts live as long as the rule. */
 enum { KEPT_VISITOR = 1, KEPT_REASON, KEPT_TAG_NAME, KEPT_TAG_VALUE };
@@ -81,19 +80,6 @@ void lua_block_suffix_drop(lua_State *L, struct block_suffix *s)
 	s->kept = LUA_NOREF;
 }
 
-struct filling {
-	struct stat_tree *tree;
-	uint64_t since_us;
-};
-
-static void add(void *ctx, const struct traffic_record *r)
-{
-	const struct filling *f = ctx;
-
-	if (r->when_us >= f->since_us)
-		stat_tree_add(f->tree, r);
-}
-
 struct asking {
 	lua_State *L;
 	const struct block_suffix *rule;
@@ -157,18 +143,17 @@ static void ask(void *ctx, const struct stat_node *node)
 void lua_block_suffix_apply(lua_State *L, const struct block_suffix *s, struct block_group *g)
 {
 	struct asking a = {.L = L, .rule = s, .group = g};
-	uint64_t now_us = clock_mono_us(), age_us = s->seconds * UINT64_C(1000000);
-	struct filling f = {.since_us = age_us < now_us ? now_us - age_us : 0};
+	struct stat_tree *tree;
 	void **own;
 
 	if (s->kept == LUA_NOREF)
 		return;
 	own = lua_own(L, (void (*)(void *))stat_tree_free);
-	*own = f.tree = stat_tree_new();
+	*own = tree = stat_tree_new();
 	lua_rawgeti(L, LUA_REGISTRYINDEX, s->kept);
 	a.kept = lua_gettop(L);
-	traffic_visit(TRAFFIC_ANSWERS, add, &f);
-	stat_tree_visit(f.tree, ask, &a);
+	stat_tree_fill(tree, clock_mono_us(), s->seconds * UINT64_C(1000000));
+	stat_tree_visit(tree, ask, &a);
 	lua_pop(L, 1);
 	lua_disown(own);
 }

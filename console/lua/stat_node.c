@@ -7,7 +7,6 @@
 #include "console/lua/registry.h"
 #include "core/clock.h"
 #include "core/dns/name.h"
-#include "rules/traffic.h"
 
 /* Values, so that a visitor may keep it. */
 struct node_box {
@@ -99,19 +98,6 @@ static const struct lua_method count_methods[] = {
 
 const struct lua_object lua_stat_counts = {"StatNodeStats", count_methods, NULL};
 
-struct filling {
-	struct stat_tree *tree;
-	uint64_t since_us;
-};
-
-static void add(void *ctx, const struct traffic_record *r)
-{
-	const struct filling *f = ctx;
-
-	if (r->when_us >= f->since_us)
-		stat_tree_add(f->tree, r);
-}
-
 /* The visitor is argument 1. */
 static void call_visitor(void *ctx, const struct stat_node *node)
 {
@@ -124,19 +110,17 @@ static void call_visitor(void *ctx, const struct stat_node *node)
 
 static int stat_node_resp_ring(lua_State *L)
 {
-	struct filling f = {0};
-	uint64_t now_us = clock_mono_us(), age_us = 0;
+	struct stat_tree *tree;
+	uint64_t age_us = 0;
 	void **own;
 
 	lua_arg_function(L, 1, "visitor");
 	if (!lua_arg_missing(L, 2))
 		age_us = (uint64_t)(1e6 * lua_arg_number(L, 2, "seconds", 0, UINT32_MAX));
-	if (age_us > 0 && age_us < now_us)
-		f.since_us = now_us - age_us;
 	own = lua_own(L, (void (*)(void *))stat_tree_free);
-	*own = f.tree = stat_tree_new();
-	traffic_visit(TRAFFIC_ANSWERS, add, &f);
-	stat_tree_visit(f.tree, call_visitor, L);
+	*own = tree = stat_tree_new();
+	stat_tree_fill(tree, clock_mono_us(), age_us);
+	stat_tree_visit(tree, call_visitor, L);
 	lua_disown(own);
 	return 0;
 }
