@@ -168,25 +168,28 @@ class Report:
         print_table(["octets a client", "server", "first million", "MiB in all", "second million",
                      "target", ""], lines)
 
-    def churn(self, house):
+    def churns(self, wanted, house):
         if churn.consolewire is None:
-            print(f"{churn.LABEL}: not measured, python3-nacl is missing\n")
+            print("changes over the console: not measured, python3-nacl is missing\n")
             return
-        print(f"... {churn.LABEL}", file=sys.stderr)
         lines = []
-        self.data[churn.LABEL] = {}
-        for c in self.candidates:
-            f = churn.measure_churn(house, c)
-            self.data[churn.LABEL][c.name] = f
-            lines.append([
-                churn.LABEL, c.name, *[f"{qps:,.0f}" for qps in f["qps"]],
-                *[f"{us:.2f}" for us in f["query_us"]], f"{f['changes_per_s']:,.0f}",
-                f"{f['change_us']:.0f}", f"{f['slower'] * 100:.1f} %", "5 %" if c.ours else "-",
-                verdict(f["slower"], 0.05 if c.ours else None), f"{f['open_qps']:,.0f}", *f["lost"],
-                verdict(f["lost"][1], 0 if c.ours else None)])
+        for row in wanted:
+            print(f"... {row.label}", file=sys.stderr)
+            self.data[row.label] = {}
+            for c in [c for c in self.candidates if c.ours or row.for_peer]:
+                f = churn.measure_churn(house, c, row)
+                self.data[row.label][c.name] = f
+                lines.append([
+                    row.label, c.name, *[f"{qps:,.0f}" for qps in f["qps"]],
+                    *[f"{us:.2f}" for us in f["query_us"]], f"{f['changes_per_s']:,.0f}",
+                    f"{f['change_us']:.0f}", f"{f['slower'] * 100:.1f} %",
+                    cell(row.target if c.ours else None, "{:.0%}"),
+                    verdict(f["slower"], row.target if c.ours else None), f"{f['open_qps']:,.0f}",
+                    *[f"{us:.0f}" for us in f["p99_us"]], *f["lost"],
+                    verdict(f["lost"][1], 0 if c.ours else None)])
         print_table(["closed loop, then open", "server", "q/s", "changing", "us a query", "changing",
-                     "changes/s", "us each", "slower", "target", "", "open q/s", "lost", "changing",
-                     ""], lines)
+                     "commands/s", "us each", "slower", "target", "", "open q/s", "p99 us", "changing",
+                     "lost", "changing", ""], lines)
 
 
 def report_all(house, candidates, pattern):
@@ -209,8 +212,8 @@ def report_all(house, candidates, pattern):
         report.added(wanted(RULES), house)
         if counted:
             report.added_instructions(wanted(RULES), house)
-    if pattern.search(churn.LABEL):
-        report.churn(house)
+    if wanted(churn.CHURNS):
+        report.churns(wanted(churn.CHURNS), house)
     if wanted(SETS, lambda s: s[0]):
         report.sets(wanted(SETS, lambda s: s[0]), house)
     if pattern.search(CLIENTS_MEMORY):

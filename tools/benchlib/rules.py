@@ -112,6 +112,41 @@ def limit_rule():
     return "addAction(MaxQPSIPRule(1, 32, 64, 10), DropAction())\n"
 
 
+# A million blocks, of which no client is one and no name is asked.
+ADDRESS_BLOCKS = f"""
+local blocked = {{}}
+for i = 1, {MILLION} do
+  local spread = i * 2654435761 % 4294967296
+  local a = math.floor(spread / 16777216)
+  if a == 127 then a = 128 end
+  local b, c, d = math.floor(spread / 65536) % 256, math.floor(spread / 256) % 256, spread % 256
+  blocked[newCA(string.format("%d.%d.%d.%d", a, b, c, d))] = 1
+end
+addDynBlocks(blocked, "Exceeded query rate", 86400)
+blocked = nil
+collectgarbage()
+"""
+NAME_BLOCKS = f"""
+local blocked = {{}}
+for i = 1, {MILLION} do blocked[i] = string.format("b%07d.example.", i) end
+addDynBlockSMT(blocked, "Random names", 86400)
+blocked = nil
+collectgarbage()
+"""
+
+
+# What most operators limit, at rates that no client of the load comes near.
+BLOCK_GROUP = """
+local group = dynBlockRulesGroup()
+group:setQueryRate(1000000, 10, "Exceeded query rate", 60)
+group:setRCodeRate(DNSRCode.NXDOMAIN, 1000000, 10, "Exceeded NXD rate", 60)
+group:setRCodeRate(DNSRCode.SERVFAIL, 1000000, 10, "Exceeded ServFail rate", 60)
+group:setQTypeRate(DNSQType.ANY, 1000000, 10, "Exceeded ANY rate", 60)
+group:setResponseByteRate(1000000000, 10, "Exceeded resp BW rate", 60)
+function maintenance() group:apply() end
+"""
+
+
 def no_rings():
     return "setRingBuffersOptions({recordQueries=false, recordResponses=false})\n"
 
@@ -134,6 +169,13 @@ RULES = [
     Row("rules: MaxQPSIPRule, 1,000,000 clients", 0.25, cache=MILLION, rules=limit_rule,
         load=MILLION_CLIENTS, before=ALL_CLIENTS_ONCE),
     Row("rules: 100 regular expressions", 0.6, cache=MILLION, rules=regex_rules),
+    Row("blocks: 1,000,000 of addresses, 1,000,000 clients", 0.1, cache=MILLION,
+        rules=lambda: ADDRESS_BLOCKS, load=MILLION_CLIENTS),
+    Row("blocks: 1,000,000 of names", 0.1, cache=MILLION, rules=lambda: NAME_BLOCKS),
+    Row("counting: five rates of 200 clients", 0.08, cache=MILLION, rules=lambda: BLOCK_GROUP,
+        load=("--clients", 200)),
+    Row("counting: five rates of 1,000,000 clients", cache=MILLION, rules=lambda: BLOCK_GROUP,
+        load=MILLION_CLIENTS, before=ALL_CLIENTS_ONCE),
     Row("recording: the rings of queries and answers", 0.08, cache=MILLION, without=no_rings,
         for_peer=False),
 ]
