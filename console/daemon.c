@@ -25,6 +25,7 @@
 #include "rules/block_rules.h"
 #include "rules/dynblocks.h"
 #include "rules/hitters.h"
+#include "rules/rules.h"
 #include "workers/workers.h"
 
 static struct control_source mail_source;
@@ -103,6 +104,7 @@ static void tick(void)
 	control_on_beat(block_groups_check, hitters_on() ? HITTERS_BEAT_US / 1000 : 0);
 	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
+	rules_settle();
 	workers_tick();
 	servers_collect();
 	tables_collect();

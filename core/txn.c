@@ -88,6 +88,15 @@ bool txn_changed(const struct txn *txn)
 	return false;
 }
 
+bool txn_is_urgent(const struct txn *txn)
+{
+	for (unsigned i = 0; i < PART_COUNT; i++) {
+		if (txn->edited[i] && !txn->draft->part[i]->ops->only_live)
+			return true;
+	}
+	return false;
+}
+
 static int seal(struct txn *txn, struct err *err)
 {
 	for (unsigned i = 0; i < PART_COUNT; i++) {

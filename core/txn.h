@@ -26,6 +26,12 @@ struct part *txn_edit(struct txn *txn, enum table_part id);
 bool txn_changed(const struct txn *txn);
 
 /*
+ * Whether a worker that has nothing to do must follow soon: something else was edited than parts
+ * that are only live, which it looks at when the next query comes.
+ */
+bool txn_is_urgent(const struct txn *txn);
+
+/*
  * Seals what was edited and publishes. Takes txn, whatever comes out. With nothing edited it publishes
  * nothing. 0, or a negative errno with err set and the live tables untouched.
  */

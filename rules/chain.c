@@ -5,7 +5,7 @@
 
 #include "core/mem.h"
 #include "rules/counters.h"
-#include "rules/index.h"
+#include "rules/places.h"
 
 struct rule *rule_new(struct selector *s, struct action *a, const char *name, const struct uuid *id)
 {
@@ -59,7 +59,9 @@ void chain_unref(struct chain *c)
 		rule_unref(c->rules[i]);
 	index_unref(c->index);
 	index_unref(c->before);
+	free(c->places);
 	free(c->sealed);
+	free(c->numbers);
 	free(c->rules);
 	free(c);
 }
@@ -70,8 +72,11 @@ struct chain *chain_clone(const struct chain *c)
 
 	copy->n = copy->cap = c->n;
 	copy->rules = mem_alloc((c->n + 1) * sizeof(struct rule *));
+	copy->numbers = mem_alloc((c->n + 1) * sizeof(uint32_t));
 	for (unsigned i = 0; i < c->n; i++)
 		copy->rules[i] = rule_ref(c->rules[i]);
+	if (c->n > 0)
+		memcpy(copy->numbers, c->numbers, c->n * sizeof(uint32_t));
 	copy->before = index_ref(c->sealed != NULL ? c->index : c->before);
 	return copy;
 }
@@ -82,7 +87,9 @@ void chain_append(struct chain *c, struct rule *r)
 	if (c->n == c->cap) {
 		c->cap = c->cap ? 2 * c->cap : 8;
 		c->rules = mem_realloc(c->rules, c->cap, sizeof(struct rule *));
+		c->numbers = mem_realloc(c->numbers, c->cap, sizeof(uint32_t));
 	}
+	c->numbers[c->n] = NUMBER_STRAY;
 	c->rules[c->n++] = rule_ref(r);
 }
 
@@ -92,22 +99,32 @@ void chain_remove(struct chain *c, unsigned at)
 	rule_unref(c->rules[at]);
 	c->n--;
 	memmove(&c->rules[at], &c->rules[at + 1], (c->n - at) * sizeof(struct rule *));
+	memmove(&c->numbers[at], &c->numbers[at + 1], (c->n - at) * sizeof(uint32_t));
 }
 
 void chain_move(struct chain *c, unsigned from, unsigned to)
 {
+	unsigned at = to > from ? to - 1 : to; /* where it stands in the end */
+	unsigned low = from < at ? from : at, others = from < at ? at - from : from - at;
 	struct rule *r;
 
 	assert(c->sealed == NULL && from < c->n && to <= c->n);
+	if (at == from)
+		return;
 	r = c->rules[from];
-	if (to > from) {
-		memmove(&c->rules[from], &c->rules[from + 1],
-			(to - from - 1) * sizeof(struct rule *));
-		c->rules[to - 1] = r;
-	} else {
-		memmove(&c->rules[to + 1], &c->rules[to], (from - to) * sizeof(struct rule *));
-		c->rules[to] = r;
-	}
+	memmove(&c->rules[low + (at < from)], &c->rules[low + (at > from)],
+		others * sizeof(struct rule *));
+	memmove(&c->numbers[low + (at < from)], &c->numbers[low + (at > from)],
+		others * sizeof(uint32_t));
+	c->rules[at] = r;
+	c->numbers[at] = NUMBER_STRAY;
+}
+
+void chain_renumber(struct chain *c)
+{
+	assert(c->sealed == NULL);
+	for (unsigned i = 0; i < c->n; i++)
+		c->numbers[i] = NUMBER_STRAY;
 }
 
 static struct sealed_rule seal_rule(const struct rule *r)
@@ -146,8 +163,16 @@ void chain_seal(struct chain *c)
 		c->sealed[i] = seal_rule(c->rules[i]);
 		seal_prefetchers(c, c->rules[i]->selector);
 	}
-	c->index = index_build(c->rules, c->n, c->before);
-	index_unref(c->before);
+	if (c->before != NULL)
+		c->places = places_new(c->numbers, c->n, index_size(c->before));
+	if (c->places != NULL) {
+		c->index = c->before;
+	} else {
+		c->index = index_build(c->rules, c->n, c->before);
+		index_unref(c->before);
+		for (unsigned i = 0; i < c->n; i++)
+			c->numbers[i] = i;
+	}
 	c->before = NULL;
 }
 
@@ -182,14 +207,14 @@ enum verdict chain_run_plain(const struct chain *c, struct rule_run *run)
  */
 static enum verdict run_from(const struct chain *c, struct rule_run *run, uint32_t *from)
 {
-	struct cursors cursors;
+	struct candidates candidates;
 	uint32_t at = *from;
 
 	*from = UINT32_MAX;
 	run->edited = false;
-	if (unlikely(!index_find(c->index, run, at, &cursors)))
+	if (unlikely(!candidates_find(&candidates, c->index, c->places, run, at)))
 		return ask_all(c, run, at);
-	while ((at = cursors_next(&cursors)) != UINT32_MAX) {
+	while ((at = candidates_next(&candidates)) != UINT32_MAX) {
 		enum verdict v = ask(&c->sealed[at], run);
 
 		if (v != VERDICT_NEXT)

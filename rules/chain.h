@@ -27,6 +27,7 @@ struct rule *rule_ref(struct rule *r);
 void rule_unref(struct rule *r);
 
 struct chain_index;
+struct places;
 
 /* A rule as the driver wants it. */
 struct sealed_rule {
@@ -50,8 +51,10 @@ struct chain {
 	unsigned refs; /* generations and drafts; control thread only */
 	unsigned n, cap;
 	struct rule **rules;
+	uint32_t *numbers; /* [n] in index, or while it is being edited in before: rules/places.h */
 	struct sealed_rule *sealed; /* [n]; NULL while it is being edited */
 	struct chain_index *index;
+	struct places *places; /* where rules stand now; NULL: where they stood in the index */
 	unsigned n_prefetchers;
 	struct prefetcher prefetchers[PREFETCHERS_MAX]; /* sealed: the first of them */
 	struct chain_index *before; /* while it is being edited: of what it is a copy of, or NULL */
@@ -69,6 +72,9 @@ void chain_move(struct chain *c, unsigned from, unsigned to);
 
 /* A copy for editing that shares the rules. Gives. */
 struct chain *chain_clone(const struct chain *c);
+
+/* Sealed, it is to have an index of its own: none of its rules a stray. */
+void chain_renumber(struct chain *c);
 
 /* Makes it fit for workers. */
 void chain_seal(struct chain *c);

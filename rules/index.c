@@ -99,6 +99,7 @@ struct chain_index *index_build(struct rule *const *rules, unsigned n,
 	struct index_draft d = {.ix = ix, .n_rules = n};
 
 	ix->refs = 1;
+	ix->n_rules = n;
 	while (d.n_lists < LIST_FIRST)
 		new_list(&d);
 	put_rules(&d, rules, n);
@@ -192,6 +193,11 @@ uint32_t cursors_next(struct cursors *c)
 size_t index_room(const struct chain_index *ix)
 {
 	return regexes_room(&ix->regexes);
+}
+
+uint32_t index_size(const struct chain_index *ix)
+{
+	return ix->n_rules;
 }
 
 unsigned index_always(const struct chain_index *ix)

@@ -41,6 +41,9 @@ uint32_t cursors_next(struct cursors *c);
 /* Whether rules are found by regular expressions. */
 bool index_has_regexes(const struct chain_index *ix);
 
+/* How many rules it was built of: their numbers are their positions then. */
+uint32_t index_size(const struct chain_index *ix);
+
 /* How many rules are candidates always. */
 unsigned index_always(const struct chain_index *ix);
 

@@ -95,6 +95,7 @@ struct index_regexes {
 
 struct chain_index {
 	unsigned refs;
+	uint32_t n_rules;
 	struct list *lists;
 	uint32_t *positions; /* of all lists, one after the other */
 	struct index_names names;

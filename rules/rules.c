@@ -5,9 +5,9 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/regex.h"
+#include "core/txn.h"
 #include "pools/pool.h"
 #include "rules/counters.h"
-#include "rules/index.h"
 #include "rules/index.h"
 
 const struct chain_row chain_rows[CHAIN_COUNT] = {
@@ -141,6 +141,35 @@ struct chain *rules_edit(struct rules *r, enum chain_id id)
 	r->chain[id] = chain_clone(c);
 	chain_unref(c);
 	return r->chain[id];
+}
+
+static void renumber(const struct rules *live)
+{
+	struct txn *txn = txn_begin();
+	struct rules *r = TXN_EDIT(txn, RULES, rules);
+	struct err err;
+
+	for (unsigned i = 0; i < CHAIN_COUNT; i++)
+		if (live->chain[i]->places != NULL)
+			chain_renumber(rules_edit(r, i));
+	if (txn_commit(txn, &err) < 0)
+		log_error("rules", "%s", err.text);
+}
+
+void rules_settle(void)
+{
+	static const struct rules *seen; /* only compared; control thread */
+	const struct rules *live = rcu_get(tables_live)->rules;
+	bool edited = false;
+
+	if (live != seen) {
+		seen = live;
+		return;
+	}
+	for (unsigned i = 0; i < CHAIN_COUNT; i++)
+		edited |= live->chain[i]->places != NULL;
+	if (edited)
+		renumber(live);
 }
 
 void rules_replace(struct rules *r, enum chain_id id, struct chain *next)

@@ -46,6 +46,13 @@ void rules_register(void);
 /* The draft's own chain, not sealed, made on first call. Lent until the draft ends. */
 struct chain *rules_edit(struct rules *r, enum chain_id id);
 
+/*
+ * Once a second, outside of transactions: chains that were edited, and not in the last second, get
+ * an index of their own. Until then each edit costs little, and rules that it touched are asked by
+ * every query.
+ */
+void rules_settle(void);
+
 /* Puts a chain in the place of one. Takes next. */
 void rules_replace(struct rules *r, enum chain_id id, struct chain *next);
 

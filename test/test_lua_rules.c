@@ -451,6 +451,34 @@ static void all_chains_have_their_functions(void **state)
 	unconfigure();
 }
 
+static const struct chain *live_chain(void)
+{
+	return tables_live->rules->chain[CHAIN_QUERY];
+}
+
+/* Edits take over the index; when a second has brought none, the chain gets its own. */
+static void edits_settle(void **state)
+{
+	static const char config[] = "for i = 1, 8 do addAction('a' .. i .. '.test', AllowAction()) end\n";
+	struct err err;
+
+	(void)state;
+	if (configure(LUA_DAEMON, config, &err) < 0)
+		fail_msg("%s", err.text);
+	lua_host_runtime();
+	rules_settle();
+	check_command("moved", "mvRule(7, 0)", "");
+	assert_non_null(live_chain()->places);
+	ask("a8.test", CHAIN_QUERY);
+	rules_settle(); /* it was edited since the last time */
+	assert_non_null(live_chain()->places);
+	rules_settle();
+	assert_null(live_chain()->places);
+	ask("www.A8.test", CHAIN_QUERY);
+	assert_int_equal(counters_sum(live_chain()->rules[0]->selector->counter), 2);
+	unconfigure();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +491,7 @@ int main(void)
 		cmocka_unit_test(chains_are_set),
 		cmocka_unit_test(actions_go_with_their_chains),
 		cmocka_unit_test(all_chains_have_their_functions),
+		cmocka_unit_test(edits_settle),
 	};
 	int failed = cmocka_run_group_tests(tests, lua_fixture_setup, NULL);
 

@@ -26,6 +26,7 @@ static struct {
 	struct mailbox inbox; /* of the control thread */
 	const struct workers_hooks *hooks;
 	uint64_t ticked_us;
+	bool wake_due;
 } workers;
 
 void worker_tell_control(struct mail *mail)
@@ -50,8 +51,14 @@ static void wake(struct worker *w)
 
 void workers_wake(void)
 {
+	workers.wake_due = false;
 	for (unsigned i = 0; i < workers.n; i++)
 		wake(workers.list[i]);
+}
+
+void workers_wake_later(void)
+{
+	workers.wake_due = true;
 }
 
 /* The i-th core of those the process may use, and around again. */
@@ -267,6 +274,8 @@ void workers_tick(void)
 		for (unsigned i = 0; i < p->n_rows; i++)
 			tick_server(p->rows[i].server, (double)(now_us - workers.ticked_us) / 1e6);
 	workers.ticked_us = now_us;
+	if (workers.wake_due)
+		workers_wake();
 	let_go_of_tees();
 	neighbours_read();
 	for (unsigned i = 0; i < workers.n; i++)

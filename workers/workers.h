@@ -44,6 +44,9 @@ void workers_drain(void); /* mails and log lines; control thread */
 /* Something in the tables asks for workers' attention soon (a server came or went): wakes them all. */
 void workers_wake(void);
 
+/* The same at the next workers_tick: who has a query before that sees it then. */
+void workers_wake_later(void);
+
 /* The server's state is set by the operator (setAuto(status), upStatus): done by the worker that owns its checks. */
 void workers_set_server_status(struct server *s, bool up);
 

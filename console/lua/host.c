@@ -230,6 +230,7 @@ static void end_deferred(bool run)
 
 int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
 {
+	void (*wake)(void) = txn_is_urgent(txn) ? workers_wake : workers_wake_later;
 	bool changed = txn_changed(txn);
 	int rc = 0;
 
@@ -238,7 +239,7 @@ int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
 	else
 		txn_drop(txn);
 	if (commit && rc == 0 && changed && host.runtime)
-		workers_wake();
+		wake();
 	end_deferred(commit && rc == 0);
 	dynblocks_end(commit && rc == 0);
 	return rc;
