@@ -10,6 +10,10 @@ _Atomic(const struct tables *) tables_live;
 static const struct part_ops *owners[PART_COUNT];
 static struct tables **graveyard; /* replaced, and perhaps still pinned */
 static unsigned n_graves;
+static unsigned n_settled; /* of them a grace period has passed for the first */
+
+/* Generations that may wait for one grace period together. */
+#define UNSETTLED_MAX 16
 
 void tables_register(enum table_part id, const struct part_ops *ops)
 {
@@ -52,36 +56,57 @@ static bool is_held(const struct tables *t)
 	return atomic_load_explicit(&t->holders, memory_order_acquire) != 0;
 }
 
+/* From here on no worker can load any of those in the graveyard. */
+static void settle(void)
+{
+	if (n_settled == n_graves)
+		return;
+	rcu_wait();
+	for (; n_settled < n_graves; n_settled++)
+		for (unsigned i = 0; i < PART_COUNT; i++)
+			if (owners[i] != NULL && owners[i]->only_live)
+				let_go(graveyard[n_settled], i);
+}
+
 unsigned tables_collect(void)
 {
 	unsigned held = 0;
 
+	settle();
 	for (unsigned i = 0; i < n_graves; i++) {
 		if (is_held(graveyard[i]))
 			graveyard[held++] = graveyard[i];
 		else
 			tables_free(graveyard[i]);
 	}
-	n_graves = held;
+	n_graves = n_settled = held;
 	return held;
+}
+
+/* Nothing but parts whose replaced ones only take memory. */
+static bool may_wait(const struct tables *old, const struct tables *next)
+{
+	for (unsigned i = 0; i < PART_COUNT; i++)
+		if (old->part[i] != next->part[i] && (owners[i] == NULL || !owners[i]->only_live))
+			return false;
+	return true;
 }
 
 void tables_publish(struct tables *next)
 {
 	struct tables *old =
 		(struct tables *)atomic_load_explicit(&tables_live, memory_order_relaxed);
+	bool waits;
 
 	assert(old == NULL || next->gen > old->gen);
 	rcu_publish(tables_live, next);
 	if (old == NULL)
 		return; /* nobody can have seen anything */
-	rcu_wait();
-	for (unsigned i = 0; i < PART_COUNT; i++)
-		if (owners[i] != NULL && owners[i]->only_live)
-			let_go(old, i);
+	waits = may_wait(old, next);
 	graveyard = mem_realloc(graveyard, n_graves + 1, sizeof(struct tables *));
 	graveyard[n_graves++] = old;
-	tables_collect();
+	if (!waits || n_graves - n_settled >= UNSETTLED_MAX)
+		tables_collect();
 }
 
 void tables_shutdown(void)
@@ -91,7 +116,7 @@ void tables_shutdown(void)
 		tables_free(graveyard[i]);
 	free(graveyard);
 	graveyard = NULL;
-	n_graves = 0;
+	n_graves = n_settled = 0;
 }
 
 /* Workers see generations as const; who holds them is the one thing they may say. */

@@ -104,11 +104,14 @@ const struct part_ops *tables_owner(enum table_part id);
 
 /*
  * Makes next the live tree. Takes next; waits until no worker picks up the old one any more, which
- * is freed as soon as no query in flight pins it (tables_collect). Control thread only.
+ * is freed as soon as no query in flight pins it (tables_collect). Where only parts differ that are
+ * only live, a few generations wait together, until the next tables_collect at most. Control thread
+ * only.
  */
 void tables_publish(struct tables *next);
 
-/* Frees old generations that no worker pins. Returns how many are still held. Control thread, once a second. */
+/* Frees old generations that no worker pins; may wait for workers, as tables_publish. Returns how many are still
+ * held. Control thread, once a second. */
 unsigned tables_collect(void);
 
 /* At the end of the process, when all workers are gone: frees the live tree and all old ones. */

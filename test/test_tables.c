@@ -33,15 +33,21 @@ static void free_part(struct part *p)
 
 static const struct part_ops fake_ops = {.name = "fake", .free = free_part};
 
+static struct part *part_of(uint64_t gen, const struct part_ops *ops)
+{
+	struct settings *s = mem_zalloc(1, sizeof(*s));
+
+	s->part = (struct part){.ops = ops, .refs = 1};
+	s->gen = gen;
+	return &s->part;
+}
+
 static struct tables *generation(uint64_t gen)
 {
 	struct tables *t = mem_zalloc(1, sizeof(*t));
-	struct settings *s = mem_zalloc(1, sizeof(*s));
 
-	s->part = (struct part){.ops = &fake_ops, .refs = 1};
-	s->gen = gen;
 	t->gen = gen;
-	t->part[PART_SETTINGS] = &s->part;
+	t->part[PART_SETTINGS] = part_of(gen, &fake_ops);
 	return t;
 }
 
@@ -110,6 +116,33 @@ static void pinned_generation_stays_until_its_last_query(void **state)
 	pin_drop(&pins, late);
 	pins_fini(&pins);
 	tables_shutdown();
+}
+
+/* A chain more or less is only memory: changes of nothing else share the wait for workers. */
+static void parts_that_are_only_live_wait_together(void **state)
+{
+	static const struct part_ops live_ops = {
+		.name = "live", .free = free_part, .only_live = true};
+	struct part *settings = part_of(1, &fake_ops);
+
+	tables_register(PART_RULES, &live_ops);
+	for (unsigned gen = 1; gen <= 17; gen++) {
+		struct tables *t = mem_zalloc(1, sizeof(*t));
+
+		t->gen = gen;
+		t->part[PART_SETTINGS] = settings;
+		settings->refs += gen > 1;
+		t->part[PART_RULES] = part_of(gen, &live_ops);
+		tables_publish(t);
+		if (gen == 16)
+			assert_int_equal(freed, 0);
+	}
+	assert_int_equal(freed, 16); /* enough of them wait no longer */
+	tables_publish(generation(18));
+	assert_int_equal(freed, 18); /* nor does anything else that has changed */
+	tables_shutdown();
+	assert_int_equal(freed, 19);
+	tables_register(PART_RULES, NULL);
 }
 
 /* The worker may have loaded it and be about to take a pin: its count says nothing yet. */
@@ -283,6 +316,7 @@ int main(void)
 		cmocka_unit_test_setup(unpinned_generation_goes_at_once, reset),
 		cmocka_unit_test_setup(shared_part_goes_with_its_last_generation, reset),
 		cmocka_unit_test_setup(pinned_generation_stays_until_its_last_query, reset),
+		cmocka_unit_test_setup(parts_that_are_only_live_wait_together, reset),
 		cmocka_unit_test_setup(current_generation_is_held_without_queries, reset),
 		cmocka_unit_test_setup(generations_may_be_dropped_in_any_order, reset),
 		cmocka_unit_test_setup(every_worker_counts, reset),
