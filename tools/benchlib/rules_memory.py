@@ -17,7 +17,7 @@ def settled_rss(process, patience_s=20):
     """Resident octets once an allocator that returns memory with a delay has done so."""
     lowest, fell_at = process.rss(), time.monotonic()
     end = fell_at + patience_s
-    while time.monotonic() < min(end, fell_at + 3):
+    while time.monotonic() < min(end, fell_at + 6):
         time.sleep(0.2)
         rss = process.rss()
         if rss < lowest:
