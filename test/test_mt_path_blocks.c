@@ -7,6 +7,7 @@
 
 #include "rules/dynblocks.h"
 #include "test/path_rules.h"
+#include "workers/slab.h"
 
 #define SILENCE_MS 300
 
@@ -174,10 +175,68 @@ static void each_action_does_what_it_says(void **state)
 			judge(i, by_name, &got[by_name][i]);
 }
 
+/* As many as a worker has room for tags, and some more. */
+#define TAGGED (IN_FLIGHT_MAX / 4)
+#define BEYOND 200
+#define BURST  32
+
+static bool comes_to(uint64_t (*count)(struct path *p), struct path *p, uint64_t want)
+{
+	for (int ms = 0; ms < PATIENCE_MS && count(p) < want; ms++)
+		usleep(1000);
+	return count(p) >= want;
+}
+
+static uint64_t blocked(struct path *p)
+{
+	return stats_sum(STAT_DYN_BLOCKED);
+}
+
+static uint64_t forwarded(struct path *p)
+{
+	return atomic_load(&p->resolver.queries);
+}
+
+/* A query that can't have its tag might pass a rule that goes by it: it is dropped, and counted as
+ * blocked. */
+static void queries_without_room_for_the_tag_are_dropped(void **state)
+{
+	static const struct path_options o = {.n_workers = 1, .server = patient};
+	struct dynblock_new new;
+	uint64_t blocked_before, forwarded_before, n_blocked, n_forwarded;
+	uint8_t query[512];
+	struct path p;
+	struct err err;
+
+	(void)state;
+	path_register();
+	dynblocks_start();
+	path_start(&p, &o);
+	new = block_of(&p, false, DNS_ACTION_SET_TAG);
+	if (dynblocks_add(&new, &err) < 0)
+		abort();
+	blocked_before = blocked(&p);
+	forwarded_before = forwarded(&p);
+	for (unsigned i = 0; i < TAGGED + BEYOND; i++) {
+		path_send(&p, query, path_query(query, (uint16_t)i, "silent.example.", TYPE_A));
+		if (i % BURST == 0 && !comes_to(blocked, &p, blocked_before + i + 1))
+			break; /* the socket's buffer is not to overflow */
+	}
+	comes_to(blocked, &p, blocked_before + TAGGED + BEYOND);
+	comes_to(forwarded, &p, forwarded_before + TAGGED);
+	n_blocked = blocked(&p) - blocked_before;
+	n_forwarded = forwarded(&p) - forwarded_before;
+	path_stop(&p);
+	dynblocks_stop();
+	assert_int_equal(n_blocked, TAGGED + BEYOND);
+	assert_int_equal(n_forwarded, TAGGED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_action_does_what_it_says),
+		cmocka_unit_test(queries_without_room_for_the_tag_are_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
