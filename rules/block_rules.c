@@ -1,47 +1,13 @@
-#include "rules/block_rules.h"
+#include "rules/block_group.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/clock.h"
-#include "core/log.h"
 #include "core/mem.h"
-#include "core/stats.h"
-#include "rules/hitters.h"
-
-/* A block that is there is not made longer more often than this. */
-#define AGAIN_US (1 * UINT64_C(1000000))
-
-#define COMPLAIN_EVERY_US (60 * UINT64_C(1000000))
 
 #define RCODE_MOST 15 /* of a header */
 
-struct block_group {
-	struct block_group *next;
-	struct block_rule *rules; /* sorted; their texts are the group's */
-	unsigned n;
-	struct hitters_masks masks;   /* ranges is NULL */
-	struct netmask_table *ranges; /* HITTERS_INCLUDED, HITTERS_EXCLUDED */
-	struct suffix_table *names;   /* excluded */
-	bool quiet;
-	uint16_t number;
-	uint64_t applied_us; /* 0: never */
-	void (*hook)(void *ctx, const struct dynblock_new *b);
-	void *hook_ctx;
-};
-
-static struct block_group *groups;
+struct block_group *block_groups;
 static uint16_t last_number;
-
-/* New blocks that hooks are still to be told of. */
-static struct {
-	struct news {
-		struct block_group *group; /* NULL: gone meanwhile */
-		struct dynblock_new block;
-	} * list;
-	size_t n, cap;
-	bool telling;
-} news;
 
 struct block_group *block_group_new(void)
 {
@@ -51,8 +17,8 @@ struct block_group *block_group_new(void)
 	g->ranges = netmask_table_new();
 	g->names = suffix_table_new();
 	g->number = ++last_number;
-	g->next = groups;
-	groups = g;
+	g->next = block_groups;
+	block_groups = g;
 	return g;
 }
 
@@ -65,16 +31,14 @@ static void rule_free(struct block_rule *r)
 
 void block_group_free(struct block_group *g)
 {
-	struct block_group **at = &groups;
+	struct block_group **at = &block_groups;
 
 	if (g == NULL)
 		return;
 	while (*at != g)
 		at = &(*at)->next;
 	*at = g->next;
-	for (size_t i = 0; i < news.n; i++)
-		if (news.list[i].group == g)
-			news.list[i].group = NULL;
+	block_news_forget(g);
 	for (unsigned i = 0; i < g->n; i++)
 		rule_free(&g->rules[i]);
 	free(g->rules);
@@ -88,18 +52,12 @@ bool block_rule_is_ratio(unsigned kind)
 	return kind == BLOCK_MISS_RATIO || kind == BLOCK_RCODE_RATIO || kind == BLOCK_OTHER_RATIO;
 }
 
-static bool is_ratio(const struct block_rule *r)
-{
-	return block_rule_is_ratio(r->kind);
-}
-
-static bool has_arg(unsigned kind)
+bool block_rule_has_arg(unsigned kind)
 {
 	return kind == BLOCK_QTYPE_RATE || kind == BLOCK_RCODE_RATE || kind == BLOCK_RCODE_RATIO;
 }
 
-/* What the rule counts; of ratios the part. */
-static struct hit counted(const struct block_rule *r)
+struct hit block_rule_counts(const struct block_rule *r)
 {
 	static const uint16_t kinds[BLOCK_KINDS] = {
 		[BLOCK_QUERY_RATE] = HIT_QUERIES, [BLOCK_OCTET_RATE] = HIT_OCTETS,
@@ -107,18 +65,17 @@ static struct hit counted(const struct block_rule *r)
 		[BLOCK_RCODE_RATE] = HIT_RCODE,   [BLOCK_RCODE_RATIO] = HIT_RCODE,
 		[BLOCK_OTHER_RATIO] = HIT_OTHERS,
 	};
-	bool with_arg = has_arg(r->kind) || r->kind == BLOCK_OTHER_RATIO;
+	bool with_arg = block_rule_has_arg(r->kind) || r->kind == BLOCK_OTHER_RATIO;
 
 	return (struct hit){kinds[r->kind], with_arg ? r->arg : 0};
 }
 
-/* The counts of all rules, and the longest of their windows. n has room for one more. */
-static unsigned collect(const struct block_rule *rules, unsigned n, struct hit *list)
+unsigned block_rules_count(const struct block_rule *rules, unsigned n, struct hit *list)
 {
 	unsigned seconds = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		list[i] = counted(&rules[i]);
+		list[i] = block_rule_counts(&rules[i]);
 		seconds = rules[i].seconds > seconds ? rules[i].seconds : seconds;
 	}
 	return seconds;
@@ -129,7 +86,7 @@ static int check_rule(const struct block_rule *r, struct err *err)
 	if (!(r->limit > 0) || !(r->warning >= 0))
 		return err_set(err, "a limit must be above 0, not %g",
 			       r->limit > 0 ? r->warning : r->limit);
-	if (is_ratio(r) && (r->limit > 1 || r->warning > 1))
+	if (block_rule_is_ratio(r->kind) && (r->limit > 1 || r->warning > 1))
 		return err_set(err, "a ratio is a part of all answers, at most 1, not %g",
 			       r->limit > 1 ? r->limit : r->warning);
 	if (r->block_s == 0)
@@ -153,7 +110,7 @@ static struct block_rule *find_rule(const struct block_group *g, const struct bl
 {
 	for (unsigned i = 0; i < g->n; i++)
 		if (g->rules[i].kind == like->kind &&
-		    (!has_arg(like->kind) || g->rules[i].arg == like->arg))
+		    (!block_rule_has_arg(like->kind) || g->rules[i].arg == like->arg))
 			return &g->rules[i];
 	return NULL;
 }
@@ -162,10 +119,10 @@ static struct block_rule *find_rule(const struct block_group *g, const struct bl
 static int check_counts(const struct block_group *g, const struct block_rule *r, struct err *err)
 {
 	struct hit *list = mem_alloc((g->n + 1) * sizeof(list[0]));
-	unsigned seconds = collect(g->rules, g->n, list);
+	unsigned seconds = block_rules_count(g->rules, g->n, list);
 	int rc;
 
-	list[g->n] = counted(r);
+	list[g->n] = block_rule_counts(r);
 	rc = hitters_can(list, g->n + 1,
 			 r->seconds == 0 || r->seconds > seconds ? r->seconds : seconds, err);
 	free(list);
@@ -253,212 +210,6 @@ void block_group_on_new(struct block_group *g,
 {
 	g->hook = hook;
 	g->hook_ctx = ctx;
-}
-
-static void note_news(struct block_group *g, const struct dynblock_new *b)
-{
-	struct news *n;
-
-	if (news.n == news.cap) {
-		news.cap = news.cap ? 2 * news.cap : 16;
-		news.list = mem_realloc(news.list, news.cap, sizeof(news.list[0]));
-	}
-	n = &news.list[news.n++];
-	*n = (struct news){g, *b};
-	n->block.reason = mem_strdup(b->reason);
-	n->block.tag_name = n->block.tag_value = NULL;
-	if (b->name) {
-		n->block.name = mem_alloc(b->name_len);
-		memcpy((uint8_t *)n->block.name, b->name, b->name_len);
-	}
-}
-
-/* A hook may do anything, also make more news: those are told by the call that is at it. */
-void block_groups_tell(void)
-{
-	if (news.telling)
-		return;
-	news.telling = true;
-	for (size_t i = 0; i < news.n; i++) {
-		struct news n = news.list[i];
-
-		if (n.group && n.group->hook)
-			n.group->hook(n.group->hook_ctx, &n.block);
-		free((char *)n.block.reason);
-		free((uint8_t *)n.block.name);
-	}
-	free(news.list);
-	news.list = NULL;
-	news.n = news.cap = 0;
-	news.telling = false;
-}
-
-void block_group_insert(struct block_group *g, struct dynblock_new *b)
-{
-	static uint64_t said_us;
-	uint64_t now_us = clock_mono_us();
-	struct err err = {""};
-	int added;
-
-	b->quiet = g->quiet;
-	added = dynblocks_add(b, &err);
-	if (added == DYNBLOCK_NEW && g->hook)
-		note_news(g, b);
-	if (added >= 0 || (said_us && now_us - said_us < COMPLAIN_EVERY_US))
-		return;
-	said_us = now_us;
-	log_error("dynblocks", "a rule's block can't be made: %s", err.text);
-}
-
-/*
- * Judging.
- */
-
-struct judge {
-	struct block_group *g;
-	int *number;      /* [g->n] of what each rule counts */
-	int answers;      /* number of all answers */
-	unsigned oldest;  /* the longest window of the rules about answers */
-	double hit_ratio; /* of the whole program; negative: there were only hits, or none */
-};
-
-/* Parts of all answers are parts of those in the longest window, as the reference has it. */
-static bool is_over(const struct judge *j, const struct block_rule *r, double limit, uint64_t n,
-		    uint64_t all)
-{
-	if (limit <= 0)
-		return false;
-	if (!is_ratio(r))
-		return (double)n > limit * r->seconds;
-	if (r->kind == BLOCK_MISS_RATIO && (j->hit_ratio < 0 || j->hit_ratio < r->least_hits))
-		return false;
-	return all >= r->least_answers && (double)n > limit * (double)all;
-}
-
-static void block(const struct judge *j, unsigned i, const struct hitter *h, bool warning)
-{
-	const struct block_rule *r = &j->g->rules[i];
-	uint8_t how = (uint8_t)(2 * i + warning);
-	struct dynblock_new b = {
-		.addr = h->addr,
-		.bits = h->bits,
-		.port_bits = h->port_bits,
-		.reason = r->reason,
-		.seconds = r->block_s,
-		.action = warning ? DNS_ACTION_NOOP : r->action,
-		.warning = warning,
-		.tag_name = r->tag_name,
-		.tag_value = r->tag_value,
-	};
-
-	if (hitter_noted(h, j->g->number, how, AGAIN_US))
-		return;
-	hitter_note(h, j->g->number, how);
-	block_group_insert(j->g, &b);
-}
-
-/* Whether one that is over its limit ends the judgement of a client, or only that of its kind. */
-static bool is_final(const struct block_rule *r)
-{
-	return !has_arg(r->kind);
-}
-
-static void judge(void *ctx, struct hitter *h)
-{
-	const struct judge *j = ctx;
-	const struct block_group *g = j->g;
-	uint64_t all = hitter_sum(h, j->answers, j->oldest);
-	unsigned settled = BLOCK_KINDS;
-
-	if (netmask_table_lookup(g->ranges, &h->addr) == HITTERS_EXCLUDED)
-		return;
-	for (unsigned i = 0; i < g->n; i++) {
-		const struct block_rule *r = &g->rules[i];
-		uint64_t n;
-
-		if (r->kind == settled)
-			continue;
-		n = hitter_sum(h, j->number[i], r->seconds);
-		if (is_over(j, r, r->limit, n, all)) {
-			block(j, i, h, false);
-			if (is_final(r))
-				return;
-			settled = r->kind;
-		} else if (is_over(j, r, r->warning, n, all)) {
-			block(j, i, h, true);
-		}
-	}
-}
-
-static double hit_ratio(void)
-{
-	double hits = (double)stats_sum(STAT_CACHE_HITS);
-	double misses = (double)stats_sum(STAT_CACHE_MISSES);
-
-	return hits > 0 && misses > 0 ? hits / (hits + misses) : -1;
-}
-
-/* Hosts of an excluded range must not count for a network that is blocked as a whole. */
-static struct hitters_masks masks_of(const struct block_group *g)
-{
-	struct hitters_masks m = g->masks;
-
-	if (netmask_table_len(g->ranges) > 0 && (m.v4 < 32 || m.v6 < 128))
-		m.ranges = g->ranges;
-	return m;
-}
-
-static void judge_all(struct block_group *g, bool all)
-{
-	struct hitters_masks m = masks_of(g);
-	struct hitters_set *s = hitters_find(&m);
-	struct judge j = {.g = g, .hit_ratio = hit_ratio()};
-
-	if (s == NULL || g->n == 0)
-		return;
-	j.number = mem_alloc(g->n * sizeof(j.number[0]));
-	j.answers = hitters_number(s, (struct hit){HIT_ANSWERS, 0});
-	for (unsigned i = 0; i < g->n; i++) {
-		const struct block_rule *r = &g->rules[i];
-
-		j.number[i] = hitters_number(s, counted(r));
-		if (r->kind != BLOCK_QUERY_RATE && r->kind != BLOCK_QTYPE_RATE &&
-		    r->seconds > j.oldest)
-			j.oldest = r->seconds;
-	}
-	hitters_visit(s, all, judge, &j);
-	free(j.number);
-}
-
-int block_group_apply(struct block_group *g, struct err *err)
-{
-	struct hitters_masks m = masks_of(g);
-	struct hit *list;
-	unsigned seconds;
-	int rc;
-
-	g->applied_us = clock_mono_us();
-	if (g->n == 0)
-		return 0;
-	list = mem_alloc(g->n * sizeof(list[0]));
-	seconds = collect(g->rules, g->n, list);
-	rc = hitters_ask(&m, list, g->n, seconds, err);
-	free(list);
-	if (rc == 0)
-		judge_all(g, true);
-	block_groups_tell();
-	return rc;
-}
-
-void block_groups_check(void)
-{
-	uint64_t now_us = clock_mono_us();
-
-	hitters_read();
-	for (struct block_group *g = groups; g; g = g->next)
-		if (g->applied_us && now_us - g->applied_us <= BLOCK_ARMED_US)
-			judge_all(g, false);
-	block_groups_tell();
 }
 
 const struct block_rule *block_group_rule(const struct block_group *g, unsigned i)

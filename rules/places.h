@@ -2,7 +2,8 @@
  * Where the rules of an index stand in a chain that was edited since. An index is dear to build and
  * most edits are small, so a chain that was edited a little takes over the index of the one before:
  * that knows rules by number, which is where they stood when it was built, and this says where they
- * stand now. Rules that are new or were moved are strays: candidates always, in a list of their own.
+ * stand now. Rules that are new or were moved are strays: candidates always, in a list of their
+ * own.
  */
 #ifndef RULES_PLACES_H
 #define RULES_PLACES_H
@@ -14,8 +15,8 @@
 struct places {
 	uint32_t n_numbers, n_strays;
 	uint32_t *strays; /* positions, ascending; behind at */
-	/* By number, not descending: twice the position, and one more when the rule is gone, and that is
-	 * where the next one stands. */
+	/* By number, not descending: twice the position, and one more when the rule is gone, and
+	 * that is where the next one stands. */
 	uint32_t at[];
 };
 

@@ -1,4 +1,5 @@
-/* The index of a chain, also of one that is edited again and again: random rules and queries meet as by asking each. */
+/* The index of a chain, also of one that is edited again and again: random rules and queries meet
+ * as by asking each. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

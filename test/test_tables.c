@@ -165,7 +165,8 @@ static void generations_may_be_dropped_in_any_order(void **state)
 {
 	enum { N = 5 };
 	static const unsigned order[N] = {3, 1, 0, 4, 2};
-	static const unsigned held[N] = {3, 2, 1, 1, 0}; /* old generations, after each drop; 5 is current */
+	static const unsigned held[N] = {3, 2, 1, 1,
+					 0}; /* old generations, after each drop; 5 is current */
 	struct pin *pin[N];
 	struct pins pins = {0};
 
