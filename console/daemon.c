@@ -23,8 +23,10 @@
 #include "pools/pool.h"
 #include "rules/acl.h"
 #include "rules/block_rules.h"
+#include "rules/dyn_filter.h"
 #include "rules/dynblocks.h"
 #include "rules/hitters.h"
+#include "rules/kernel_filters.h"
 #include "workers/workers.h"
 
 static struct control_source mail_source;
@@ -101,6 +103,7 @@ static void tick(void)
 {
 	lua_host_maintenance();
 	control_on_beat(block_groups_check, hitters_on() ? HITTERS_BEAT_US / 1000 : 0);
+	dyn_filters_tick(clock_mono_us());
 	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
 	workers_tick();
@@ -121,6 +124,20 @@ static void console_changed(const struct console_config *config)
 		log_error("console", "%s", err.text);
 }
 
+/* While there are privileges for it. */
+static void begin_filters(const struct frontends *f)
+{
+	struct kfilter *by_default = kernel_filter_default();
+	struct err err;
+
+	frontends_begin_filters(f);
+	for (unsigned i = 0; by_default && i < f->n; i++)
+		if (f->list[i]->filter == NULL &&
+		    frontend_set_filter(f->list[i], by_default, &err) < 0)
+			log_error("kernel filter", "%s", err.text);
+	kernel_filters_begin();
+}
+
 /* Everything that can fail before workers exist. 0, or a negative errno with err set. */
 static int open_sockets(const struct options *o, unsigned n_workers, struct err *err)
 {
@@ -129,6 +146,7 @@ static int open_sockets(const struct options *o, unsigned n_workers, struct err 
 
 	if (rc < 0)
 		return rc;
+	begin_filters(t->frontends);
 	rc = console_server_follow(t->console_config, err);
 	if (rc < 0 && t->console_config->bind_fatal)
 		return rc;

@@ -9,6 +9,7 @@
 #include "console/lua/metrics.h"
 #include "console/lua/rules.h"
 #include "rules/dynblocks.h"
+#include "rules/kernel_edits.h"
 #include "workers/workers.h"
 #include "core/mem.h"
 
@@ -241,6 +242,7 @@ int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
 		workers_wake();
 	end_deferred(commit && rc == 0);
 	dynblocks_end(commit && rc == 0);
+	kernel_edits_end(commit && rc == 0);
 	return rc;
 }
 
@@ -253,6 +255,7 @@ int lua_host_call_txn(lua_State *L, int n_args, struct err *err)
 		return lua_host_call(L, n_args, 0, err);
 	txn = host.txn = txn_begin();
 	dynblocks_begin();
+	kernel_edits_begin();
 	rc = lua_host_call(L, n_args, 0, err);
 	host.txn = NULL;
 	if (rc < 0) {

@@ -68,8 +68,11 @@ static void put_name(const struct kfilter_name *n, char *text)
 	char type[16];
 	size_t len = 0;
 
-	while (n->octets[len] != 0)
+	/* a pinned map may have anything */
+	while (len < DNS_NAME_MAX && n->octets[len] != 0)
 		len += 1 + (size_t)n->octets[len];
+	if (len >= DNS_NAME_MAX)
+		len = 0;
 	name_text(n->octets, len + 1, text);
 	if (n->qtype != KFILTER_ANY_TYPE)
 		snprintf(text + strlen(text), 16, " %s", type_text(n->qtype, type));

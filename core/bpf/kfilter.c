@@ -128,3 +128,43 @@ int kfilter_program(const struct kfilter *f, int protocol)
 {
 	return protocol == IPPROTO_UDP ? f->udp_fd : f->tcp_fd;
 }
+
+struct err kfilter_put_error(const struct kfilter *f, enum kfilter_map map, int rc)
+{
+	struct err err;
+
+	if (rc == -ENOSPC && f->max[map] == 0)
+		err_set(&err, "the filter was made without room for this: %s is 0",
+			kfilter_max_option[map]);
+	else if (rc == -ENOSPC)
+		err_set(&err, "the kernel's map is full: %s is %u", kfilter_max_option[map],
+			f->max[map]);
+	else if (rc == -EPERM)
+		err_set(&err, "the kernel lets us no longer change the filter: before Linux 5.19 "
+			      "addCapabilitiesToRetain('CAP_BPF') is needed with --uid");
+	else
+		err_set(&err, "the kernel's map can't be changed: %s", strerror(-rc));
+	return err;
+}
+
+struct purge {
+	struct kfilter *filter;
+	uint64_t now_ns;
+	size_t n;
+};
+
+static void purge_one(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
+{
+	struct purge *p = ctx;
+
+	if (v->until_ns != 0 && v->until_ns <= p->now_ns && kfilter_remove(p->filter, k) == 0)
+		p->n++;
+}
+
+size_t kfilter_purge(struct kfilter *f, enum kfilter_map map, uint64_t now_ns)
+{
+	struct purge p = {f, now_ns, 0};
+
+	kfilter_visit(f, map, purge_one, &p);
+	return p.n;
+}

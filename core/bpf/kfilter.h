@@ -105,6 +105,9 @@ char *kfilter_key_text(const struct kfilter_key *k, char text[static KFILTER_TEX
  */
 int kfilter_put(struct kfilter *f, const struct kfilter_key *k, const struct kfilter_value *value);
 
+/* What kfilter_put's negative errno means, for who asked. */
+struct err kfilter_put_error(const struct kfilter *f, enum kfilter_map map, int rc);
+
 /* 0 or -ENOENT. */
 int kfilter_remove(struct kfilter *f, const struct kfilter_key *k);
 
@@ -121,6 +124,9 @@ void kfilter_visit(struct kfilter *f, enum kfilter_map map,
 				 const struct kfilter_value *v),
 		   void *ctx);
 
+/* Takes out the entries of a kind that are past their time, of all owners. Returns how many. */
+size_t kfilter_purge(struct kfilter *f, enum kfilter_map map, uint64_t now_ns);
+
 /* Packets that the programs loaded here dropped or truncated, since then. */
 uint64_t kfilter_total(const struct kfilter *f, enum kfilter_total which);
 
@@ -128,6 +134,11 @@ uint64_t kfilter_total(const struct kfilter *f, enum kfilter_total which);
 static inline uint64_t kfilter_ns(uint64_t mono_us)
 {
 	return mono_us * 1000;
+}
+
+static inline bool kfilter_in_force(const struct kfilter_value *v, uint64_t now_us)
+{
+	return v->until_ns == 0 || v->until_ns > kfilter_ns(now_us);
 }
 
 #endif

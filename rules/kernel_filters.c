@@ -1,0 +1,64 @@
+#include "rules/kernel_filters.h"
+
+#include <stdlib.h>
+
+#include "core/log.h"
+#include "core/mem.h"
+
+static struct {
+	struct kfilter **list, *by_default;
+	unsigned n;
+} filters;
+
+void kernel_filters_add(struct kfilter *f)
+{
+	filters.list = mem_realloc(filters.list, filters.n + 1, sizeof(struct kfilter *));
+	filters.list[filters.n++] = kfilter_ref(f);
+}
+
+void kernel_filters_visit(void (*visit)(void *ctx, struct kfilter *f), void *ctx)
+{
+	for (unsigned i = 0; i < filters.n; i++)
+		visit(ctx, filters.list[i]);
+}
+
+unsigned kernel_filters_count(void)
+{
+	return filters.n;
+}
+
+struct kfilter *kernel_filter_default(void)
+{
+	return filters.by_default;
+}
+
+void kernel_filter_set_default(struct kfilter *f)
+{
+	struct kfilter *was = filters.by_default;
+
+	filters.by_default = f ? kfilter_ref(f) : NULL;
+	kfilter_unref(was);
+}
+
+static void begin(void *ctx, struct kfilter *f)
+{
+	struct err err = {""};
+
+	if (kfilter_begin(f, &err) < 0)
+		log_error("kernel filter", "%s", err.text);
+}
+
+void kernel_filters_begin(void)
+{
+	kernel_filters_visit(begin, NULL);
+}
+
+void kernel_filters_stop(void)
+{
+	kernel_filter_set_default(NULL);
+	for (unsigned i = 0; i < filters.n; i++)
+		kfilter_unref(filters.list[i]);
+	free(filters.list);
+	filters.list = NULL;
+	filters.n = 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * The kernel filters that the configuration has made, and which of them is the default one: it is
+ * attached to all listeners and does dynamic blocks (rules/kernel_blocks.h). Control thread.
+ */
+#ifndef RULES_KERNEL_FILTERS_H
+#define RULES_KERNEL_FILTERS_H
+
+#include "core/bpf/kfilter.h"
+
+/* Known from now on, and kept until the end: each with a reference of its own. */
+void kernel_filters_add(struct kfilter *f);
+
+/* All of them, in the order they were made. */
+void kernel_filters_visit(void (*visit)(void *ctx, struct kfilter *f), void *ctx);
+unsigned kernel_filters_count(void);
+
+/* The default one, lent; NULL: there is none. */
+struct kfilter *kernel_filter_default(void);
+void kernel_filter_set_default(struct kfilter *f);
+
+/* The configuration is in force: maps are pinned, interfaces attached. Failures are told, no more. */
+void kernel_filters_begin(void);
+
+/* All are let go of; what nobody else holds is detached. */
+void kernel_filters_stop(void);
+
+#endif

@@ -1,0 +1,306 @@
+#!/usr/bin/python3
+"""The kernel filter, on a cable between two network namespaces that are made for it: what it drops comes no further.
+
+Skipped only where there is no such network, or where the kernel refuses bpf(2) to root.
+"""
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+import unittest
+
+import dns.exception
+import dns.flags
+import dns.query
+import dns.rcode
+
+import clients
+from fakeserver import FakeServer
+from harness import DNSDIST, TestCase, main, needs, run_dnsdist, wait_for
+from netns import Cable, NetDaemon, ip
+from ruletools import NOERROR, NXDOMAIN
+
+FILTER = "ipv4MaxItems=16, ipv6MaxItems=16, cidr4MaxItems=16, cidr6MaxItems=16, qnamesMaxItems=16"
+PINS = "/sys/fs/bpf"
+NO_KERNEL = "there is no kernel filter"
+MALLORY, MALLORY6 = Cable.THERE[0], Cable.THERE6[0]
+ALICE, ALICE6 = Cable.THERE[1], Cable.THERE6[1]
+
+
+def why_not():
+    """Why none of this can be shown here; None: it can."""
+    if os.geteuid() != 0:
+        return "not root"
+    try:
+        Cable().close()
+    except OSError as e:
+        return f"no network of its own: {e}"
+    if " ebpf " not in run_dnsdist("-V").stdout:
+        return None  # a build for these tests has it, so they fail
+    test = subprocess.run(["bpftool", "map", "create", f"{PINS}/e2e-probe-{os.getpid()}", "type", "hash", "key", "4",
+                           "value", "4", "entries", "1", "name", "probe"], capture_output=True, text=True)
+    subprocess.run(["rm", "-f", f"{PINS}/e2e-probe-{os.getpid()}"])
+    return f"bpf(2) is refused to root: {test.stderr.strip()}" if "not permitted" in test.stderr else None
+
+
+REASON = why_not()
+
+
+@needs("ip", "nsenter", "bpftool", "setpriv", "dig")
+@unittest.skipIf(REASON, REASON)
+class Network(TestCase):
+    CONFIG = ""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cable = cls.class_use(Cable())
+        with cls.cable.inside_here():
+            cls.server = cls.class_use(FakeServer())
+        cls.servers = f'newServer("{cls.server.address}")\n'
+        if cls.CONFIG:
+            cls.d = NetDaemon(cls, cls.cable, cls.servers + cls.CONFIG)
+            cls.addClassCleanup(cls.d.finish)
+
+    def near(self, config, **kw):
+        d = NetDaemon(self, self.cable, self.servers + config, **kw)
+        self.addCleanup(self._leave, d)
+        return d
+
+    def ask(self, source=ALICE, name="www.example.org", rtype="A", tcp=False, d=None, timeout=0.4, **kw):
+        """The answer, or None for silence."""
+        where = Cable.HERE6 if ":" in source else Cable.HERE
+        ask = dns.query.tcp if tcp else dns.query.udp
+        with self.cable.inside_there():
+            try:
+                return ask(clients.make(name, rtype, **kw), where, port=(d or self.d).port, source=source,
+                           timeout=timeout)
+            except (dns.exception.Timeout, EOFError, OSError):
+                return None
+
+    def answered(self, *args, **kw):
+        return self.ask(*args, timeout=5, **kw).rcode() == NOERROR
+
+    def dropped(self, *args, d=None, **kw):
+        """Silence, and nothing of it came as far as the program."""
+        before = (d or self.d).stat("queries")
+        silent = self.ask(*args, d=d, **kw) is None
+        return silent and (d or self.d).stat("queries") == before
+
+    def run_line(self, line, d=None):
+        text = (d or self.d).console(line)
+        self.assertNotIn("rror", text, line)
+        return text
+
+    def counts(self, filter="bpf", d=None):
+        """getStats() as a dictionary."""
+        text = (d or self.d).console(f"t = '' for k, v in pairs({filter}:getStats()) do t = t .. k .. '=' .. v .. '\\n' "
+                                     "end return t")
+        return {k: int(v) for k, v in (line.rsplit("=", 1) for line in text.splitlines() if line)}
+
+
+class Entries(Network):
+    CONFIG = f"bpf = newBPFFilter({{{FILTER}}}) setDefaultBPFFilter(bpf)"
+
+    def test_nothing_is_said_when_all_is_well(self):
+        self.assertNotIn(NO_KERNEL, self.d.output())
+        self.assertNotIn("kernel filter", self.d.output())
+
+    def test_addresses(self):
+        for bad, good in ((MALLORY, ALICE), (MALLORY6, ALICE6)):
+            self.run_line(f'bpf:block(newCA("{bad}"))')
+            self.assertTrue(self.dropped(bad))
+            self.assertTrue(self.dropped(bad, tcp=True, timeout=1.2))
+            self.assertTrue(self.answered(good))
+            self.assertTrue(self.answered(good, tcp=True))
+            self.assertGreaterEqual(self.counts()[bad], 2)  # a SYN is sent again
+            self.run_line(f'bpf:unblock(newCA("{bad}"))')
+            self.assertTrue(self.answered(bad))
+            self.assertTrue(self.answered(bad, tcp=True))
+            self.assertNotIn(bad, self.counts())
+
+    def test_connections_that_are_there_are_cut_off(self):
+        with self.cable.inside_there():
+            s = socket.create_connection((Cable.HERE, self.d.port), timeout=5, source_address=(MALLORY, 0))
+        s.setblocking(False)
+        with s:
+            dns.query.tcp(clients.make("www.example.org"), "", sock=s, timeout=5)
+            self.run_line(f'bpf:block(newCA("{MALLORY}"))')
+            with self.assertRaises(dns.exception.Timeout):
+                dns.query.tcp(clients.make("www.example.org"), "", sock=s, timeout=0.5)
+            # nothing of it is to come later, when others count
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.run_line(f'bpf:unblock(newCA("{MALLORY}"))')
+
+    def test_ranges(self):
+        self.run_line('''bpf:addRangeRule("10.53.0.0/24", 1)
+            bpf:addRangeRule(newNetmask("10.53.0.3/32"), 0) bpf:addRangeRule("fd53::2/127", 1)''')
+        self.assertTrue(self.dropped(MALLORY))
+        self.assertTrue(self.answered(ALICE))
+        self.assertTrue(self.dropped(MALLORY6))
+        self.assertTrue(self.answered(Cable.THERE6[2]))
+        head, *rows = [line.split() for line in self.run_line("bpf:lsRangeRule()").splitlines()]
+        self.assertEqual(head, ["Range", "Action", "Matches"])
+        self.assertEqual(sorted(rows), [["10.53.0.0/24", "drop", "1"], ["10.53.0.3/32", "pass", "1"],
+                                        ["fd53::2/127", "drop", "1"]])
+        # one that is in another with the same action needs force
+        said = self.d.console('bpf:addRangeRule("10.53.0.0/25", 1)')
+        self.assertIn("in a range with that action already", said)
+        self.assertNotIn("10.53.0.0/25", self.counts())
+        self.run_line('bpf:addRangeRule("10.53.0.0/25", 1, true)')
+        self.assertIn("10.53.0.0/25", self.counts())
+        self.run_line('''for _, r in ipairs({"10.53.0.0/24", "10.53.0.0/25", "10.53.0.3/32", "fd53::2/127"}) do
+            bpf:rmRangeRule(r) end''')
+        self.assertEqual(self.counts(), {})
+        self.assertTrue(self.answered(MALLORY))
+
+    def test_a_range_that_can_not_be_truncated(self):
+        self.assertIn("needs an XDP program", self.d.console('bpf:addRangeRule("10.53.0.0/24", 2)'))
+        self.assertIn("from 0 to 2", self.d.console('bpf:addRangeRule("10.53.0.0/24", 3)'))
+
+    def test_names(self):
+        self.run_line('bpf:blockQName("evil.example.") bpf:blockQName(newDNSName("MiXed.example"), DNSQType.TXT)')
+        for rtype in ("A", "AAAA", "TXT"):
+            self.assertTrue(self.dropped(name="eViL.Example", rtype=rtype))
+        self.assertTrue(self.dropped(ALICE6, name="evil.example"))
+        self.assertTrue(self.dropped(name="mixed.EXAMPLE", rtype="TXT", use_edns=0))
+        self.assertTrue(self.answered(name="mixed.example"))
+        self.assertTrue(self.answered(name="www.evil.example"))
+        self.assertTrue(self.answered(name="evil.example", tcp=True))
+        self.assertEqual(self.counts(), {"evil.example.": 4, "mixed.example. TXT": 1})
+        self.run_line('bpf:unblockQName("EVIL.example") bpf:unblockQName("mixed.example", DNSQType.TXT)')
+        self.assertTrue(self.answered(name="evil.example"))
+
+    def test_what_is_not_there(self):
+        self.assertIn("192.0.2.1 is not in this filter", self.d.console('bpf:unblock(newCA("192.0.2.1"))'))
+        self.assertIn("x. A is not in this filter", self.d.console('bpf:unblockQName("x", 1)'))
+        self.assertIn("192.0.2.0/24 is not in", self.d.console('bpf:rmRangeRule("192.0.2.0/24")'))
+
+    def test_a_command_that_fails_has_changed_nothing(self):
+        self.run_line(f'bpf:block(newCA("{ALICE}"))')
+        self.d.console(f'bpf:block(newCA("{MALLORY}")) bpf:unblock(newCA("{ALICE}")) error("no")')
+        self.assertEqual(list(self.counts()), [ALICE])
+        self.run_line(f'bpf:unblock(newCA("{ALICE}"))')
+
+    def test_a_full_map(self):
+        said = self.d.console('for i = 1, 17 do bpf:block(newCA("192.0.2." .. i)) end')
+        self.assertIn("the kernel's map is full: ipv4MaxItems is 16", said)
+        self.assertEqual(self.counts(), {})
+        self.assertIn("cannot be used at runtime", self.d.console("newBPFFilter({ipv4MaxItems=1})"))
+
+
+class Listeners(Network):
+    """A filter at some listeners only, and at run time."""
+
+    CONFIG = f"bpf = newBPFFilter({{{FILTER}}}) bpf:block(newCA('{MALLORY}')) bpf:block(newCA('{MALLORY6}'))"
+
+    def test_attached_and_detached(self):
+        self.assertTrue(self.answered(MALLORY))
+        at = {text: i for i, text in enumerate(self.d.lua(
+            "(function() t = '' for i = 0, getBindCount() - 1 do b = getBind(i) t = t .. b:toString() .. b:getType() "
+            ".. ' ' end return t end)()").split())}
+        udp = at[f"{Cable.HERE}:{self.d.port}UDP"]
+        self.run_line(f"getBind({udp}):attachFilter(bpf)")
+        self.assertTrue(self.dropped(MALLORY))
+        self.assertTrue(self.answered(MALLORY, tcp=True))
+        self.assertTrue(self.answered(MALLORY6))
+        self.d.console("bpf:attachToAllBinds() error('no')")
+        self.assertTrue(self.answered(MALLORY6))
+        self.run_line("bpf:attachToAllBinds()")
+        self.assertTrue(self.dropped(MALLORY6))
+        self.assertTrue(self.dropped(MALLORY, tcp=True))
+        self.run_line(f"getBind({udp}):detachFilter()")
+        self.assertTrue(self.answered(MALLORY))
+        self.assertTrue(self.dropped(MALLORY6))
+        self.run_line("for i = 0, getBindCount() - 1 do getBind(i):detachFilter() end")
+        self.assertTrue(self.answered(MALLORY, tcp=True))
+
+    def test_from_the_start(self):
+        d = self.near(self.CONFIG + " for i = 0, getBindCount() - 1 do getBind(i):attachFilter(bpf) end")
+        self.assertTrue(self.dropped(MALLORY, d=d))
+        self.assertTrue(self.answered(ALICE, d=d))
+
+
+class Dynamic(Network):
+    """DynBPFFilter."""
+
+    PATHS = [f"{PINS}/e2e-{os.getpid()}-v4", f"{PINS}/e2e-{os.getpid()}-v6"]
+    CONFIG = f'''bpf = newBPFFilter({{{FILTER}, ipv4PinnedPath="{PATHS[0]}", ipv6PinnedPath="{PATHS[1]}"}})
+        setDefaultBPFFilter(bpf) dyn = newDynBPFFilter(bpf)'''
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(unpin, *cls.PATHS)
+        super().setUpClass()
+
+    def test_blocks_end_by_themselves(self):
+        self.run_line(f"addBPFFilterDynBlocks({{[newCA('{MALLORY}')] = 5, [newCA('{MALLORY6}')] = 5}}, dyn, 2, 'slow')")
+        self.assertTrue(self.dropped(MALLORY))
+        self.assertTrue(self.dropped(MALLORY6))
+        self.assertTrue(self.answered(ALICE))
+        self.assertIn(f"block of {MALLORY} begins, for 2 s: slow", self.d.output())
+        # nobody purges this filter: the kernel lets them pass by itself
+        self.assertTrue(wait_for(lambda: self.ask(MALLORY) and self.ask(MALLORY6), 5))
+        self.assertEqual(self.counts(), {})
+        self.assertEqual(self.entries(), {MALLORY, MALLORY6})
+        self.run_line("dyn:purgeExpired()")
+        self.assertEqual(self.entries(), set())
+
+    def entries(self):
+        """Addresses of the far side that are in the kernel's maps, past their time or not."""
+        found = set()
+        for path in self.PATHS:
+            done = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", path], capture_output=True, text=True,
+                                  check=True)
+            found |= {bytes(int(octet, 16) for octet in entry["key"]) for entry in json.loads(done.stdout)}
+        return {a for a in Cable.THERE + Cable.THERE6 if packed(a) in found}
+
+    def test_longer_ones_stay_and_static_ones_too(self):
+        self.run_line(f"bpf:block(newCA('{MALLORY}')) dyn:block(newCA('{MALLORY}'), 1) dyn:block(newCA('{ALICE}'), 30)"
+                      f"dyn:block(newCA('{ALICE}'), 1)")
+        time.sleep(1.2)
+        self.assertTrue(self.dropped(MALLORY))
+        self.assertTrue(self.dropped(ALICE))
+        self.run_line(f"bpf:unblock(newCA('{MALLORY}')) bpf:unblock(newCA('{ALICE}'))")
+
+    def test_registered_ones_are_purged(self):
+        self.run_line(f"registerDynBPFFilter(dyn) dyn:block('{Cable.THERE[4]}', 1)")
+        self.assertIn(Cable.THERE[4], self.counts())
+        self.assertTrue(wait_for(lambda: Cable.THERE[4] not in self.entries(), 5))
+        self.run_line("unregisterDynBPFFilter(dyn)")
+
+    def test_excluded_ranges(self):
+        self.run_line(f'''d2 = newDynBPFFilter(bpf) d2:excludeRange({{"10.53.0.0/24", "fd53::/64"}})
+            d2:includeRange("{MALLORY}/32")
+            addBPFFilterDynBlocks({{["{MALLORY}"] = 1, ["{ALICE}"] = 1, ["{ALICE6}"] = 1}}, d2, 30)''')
+        self.assertEqual(set(self.counts()) & {MALLORY, ALICE, ALICE6}, {MALLORY})
+        self.run_line(f"bpf:unblock(newCA('{MALLORY}'))")
+
+    def test_bad_arguments(self):
+        for line, want in (("addBPFFilterDynBlocks('x', dyn)", "must be a table"),
+                           ("addBPFFilterDynBlocks({x = 1}, dyn)", "x"),
+                           ("addBPFFilterDynBlocks({}, bpf)", "DynBPFFilter"),
+                           ("addBPFFilterDynBlocks({}, dyn, 0)", "seconds"),
+                           ("newDynBPFFilter(dyn)", "BPFFilter"),
+                           ("dyn:excludeRange('x')", "x"),
+                           ("bpf:block('x')", "x"), ("bpf:blockQName({})", "name")):
+            text = self.d.console(line)
+            self.assertIn("rror", text, line)
+            self.assertIn(want, text)
+
+
+def unpin(*paths):
+    for path in paths:
+        if os.path.exists(path):
+            os.remove(path)
+
+
+def packed(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.inet_pton(family, address)
+
+
+if __name__ == "__main__":
+    main()
