@@ -26,6 +26,7 @@
 #include "rules/dyn_filter.h"
 #include "rules/dynblocks.h"
 #include "rules/hitters.h"
+#include "rules/kernel_blocks.h"
 #include "rules/kernel_filters.h"
 #include "workers/workers.h"
 
@@ -104,6 +105,7 @@ static void tick(void)
 	lua_host_maintenance();
 	control_on_beat(block_groups_check, hitters_on() ? HITTERS_BEAT_US / 1000 : 0);
 	dyn_filters_tick(clock_mono_us());
+	kernel_blocks_tick(clock_mono_us());
 	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
 	workers_tick();
@@ -136,6 +138,8 @@ static void begin_filters(const struct frontends *f)
 		    frontend_set_filter(f->list[i], by_default, &err) < 0)
 			log_error("kernel filter", "%s", err.text);
 	kernel_filters_begin();
+	if (by_default)
+		kernel_blocks_start(by_default, NULL);
 }
 
 /* Everything that can fail before workers exist. 0, or a negative errno with err set. */

@@ -16,6 +16,7 @@
 #include "rules/acl.h"
 #include "rules/dyn_filter.h"
 #include "rules/dynblocks.h"
+#include "rules/kernel_blocks.h"
 #include "rules/kernel_edits.h"
 #include "rules/kernel_filters.h"
 #include "rules/rules.h"
@@ -194,6 +195,7 @@ void setup_end(void)
 {
 	lua_host_stop();
 	dyn_filters_stop();
+	kernel_blocks_stop();
 	dynblocks_stop();
 	tables_shutdown();
 	kernel_filters_stop();

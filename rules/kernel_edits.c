@@ -60,6 +60,13 @@ static bool make_room(struct kfilter *f, enum kfilter_map map)
 	return kfilter_purge(f, map, kfilter_ns(now_us)) > 0;
 }
 
+int kernel_put(struct kfilter *f, const struct kfilter_key *k, const struct kfilter_value *v)
+{
+	int rc = kfilter_put(f, k, v);
+
+	return rc == -ENOSPC && make_room(f, k->map) ? kfilter_put(f, k, v) : rc;
+}
+
 int kernel_edit_put(struct kfilter *f, const struct kfilter_key *k, struct kfilter_value v)
 {
 	struct kfilter_value was;
@@ -68,9 +75,7 @@ int kernel_edit_put(struct kfilter *f, const struct kfilter_key *k, struct kfilt
 
 	if (was_there && kfilter_in_force(&was, clock_mono_us()))
 		v.counter = was.counter;
-	rc = kfilter_put(f, k, &v);
-	if (rc == -ENOSPC && make_room(f, k->map))
-		rc = kfilter_put(f, k, &v);
+	rc = kernel_put(f, k, &v);
 	if (rc == 0)
 		remember(f, k, was_there ? &was : NULL);
 	return rc;

@@ -13,6 +13,9 @@
 void kernel_edits_begin(void);
 void kernel_edits_end(bool commit);
 
+/* As kfilter_put; when the map is full, what is past its time makes room. Not taken back. */
+int kernel_put(struct kfilter *f, const struct kfilter_key *k, const struct kfilter_value *v);
+
 /* As kfilter_put and kfilter_remove. An entry that is replaced keeps its count. */
 int kernel_edit_put(struct kfilter *f, const struct kfilter_key *k, struct kfilter_value v);
 int kernel_edit_remove(struct kfilter *f, const struct kfilter_key *k);

@@ -9,6 +9,7 @@
 #include "console/lua/metrics.h"
 #include "console/lua/rules.h"
 #include "rules/dynblocks.h"
+#include "rules/kernel_blocks.h"
 #include "rules/kernel_edits.h"
 #include "workers/workers.h"
 #include "core/mem.h"
@@ -243,6 +244,7 @@ int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
 	end_deferred(commit && rc == 0);
 	dynblocks_end(commit && rc == 0);
 	kernel_edits_end(commit && rc == 0);
+	kernel_blocks_follow_settings();
 	return rc;
 }
 
