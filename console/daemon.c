@@ -31,6 +31,7 @@
 #include "workers/workers.h"
 
 static struct control_source mail_source;
+static struct kfilter *automatic; /* the kernel filter that nobody asked for; NULL: none */
 
 static const struct tables *live(void)
 {
@@ -126,6 +127,31 @@ static void console_changed(const struct console_config *config)
 		log_error("console", "%s", err.text);
 }
 
+/* Datagrams alone: a connection that is refused costs its client more than us. */
+static void attach_automatic(bool on)
+{
+	const struct frontends *f = live()->frontends;
+	struct err err;
+
+	for (unsigned i = 0; i < f->n; i++)
+		if (f->list[i]->proto == PROTO_UDP &&
+		    frontend_set_filter(f->list[i], on ? automatic : NULL, &err) < 0)
+			log_error("kernel filter", "%s", err.text);
+}
+
+/* Nobody has asked for it, so nobody is told on the usual log that there is none. */
+static void begin_automatic(void)
+{
+	struct err err;
+
+	automatic = kernel_filter_automatic(&err);
+	if (automatic)
+		kernel_blocks_start(automatic, attach_automatic);
+	else
+		log_debug("kernel filter", "there is none: %s; dynamic blocks are done in user space",
+			  err.text);
+}
+
 /* While there are privileges for it. */
 static void begin_filters(const struct frontends *f)
 {
@@ -140,6 +166,8 @@ static void begin_filters(const struct frontends *f)
 	kernel_filters_begin();
 	if (by_default)
 		kernel_blocks_start(by_default, NULL);
+	else if (kernel_filters_count() == 0 && live()->settings->kernel_filter)
+		begin_automatic();
 }
 
 /* Everything that can fail before workers exist. 0, or a negative errno with err set. */
@@ -234,6 +262,8 @@ out:
 		log_error("setup", "%s", err.text);
 	control_on_signal(NULL);
 	setup_end();
+	kfilter_unref(automatic);
+	automatic = NULL;
 	control_fini();
 	return rc < 0;
 }

@@ -121,8 +121,8 @@ static void hold(const struct dynblock *b)
 	kernel.attached = true;
 }
 
-/* Its count begins at what the kernel has counted for it. */
-static void put(const struct dynblock *b, unsigned action, uint64_t counter)
+/* Its count begins at what the kernel has counted for it. Whether it is there. */
+static bool put(const struct dynblock *b, unsigned action, uint64_t counter)
 {
 	uint64_t now_us = clock_mono_us(), until_us = counter_get(&b->expires_us);
 	struct kfilter_value v = {
@@ -142,6 +142,7 @@ static void put(const struct dynblock *b, unsigned action, uint64_t counter)
 		refused(k.map, rc, now_us);
 	else
 		hold(b);
+	return rc == 0;
 }
 
 /* What was counted there is not lost with it. */
@@ -179,15 +180,54 @@ static void bring_in_line(struct dynblock *b, bool was_in_force)
 		put(b, action, was_in_force && v.owner == KFILTER_DYNBLOCK ? v.counter : 0);
 }
 
+static struct dynblock *block_of(const struct kfilter_key *k)
+{
+	struct addr a = {0};
+	struct block_key at;
+	enum block_kind kind;
+
+	a.sa.sa_family = k->map == KFILTER_V4 ? AF_INET : AF_INET6;
+	if (k->map == KFILTER_V4)
+		memcpy(&a.v4.sin_addr, k->v4, sizeof(k->v4));
+	else
+		memcpy(&a.v6.sin6_addr, k->v6, sizeof(k->v6));
+	kind = block_key_address(&a, k->map == KFILTER_V4 ? 32 : 128, &at);
+	return block_table_find(&dynblock_tables[kind], &at);
+}
+
+static void check_entry(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
+{
+	struct dynblock *b = block_of(k);
+	unsigned action = b ? wanted(b, clock_mono_us()) : KFILTER_PASS;
+
+	if (v->owner != KFILTER_DYNBLOCK || action == v->action)
+		return;
+	if (action != KFILTER_PASS)
+		put(b, action, v->counter);
+	else if (b != NULL)
+		take_back(b);
+	else
+		kfilter_remove(kernel.filter, k);
+}
+
+/* What is there first, then what lacks: blocks may be many more than the kernel has room for. */
 static void bring_all_in_line(unsigned table)
 {
 	struct block_table *t = &dynblock_tables[table];
+	uint64_t now_us = clock_mono_us();
 
-	for (uint32_t id = 1; id < t->end; id++) {
+	kfilter_visit(kernel.filter, table == BLOCK_V4 ? KFILTER_V4 : KFILTER_V6, check_entry, NULL);
+	for (uint32_t id = 1; kernel.attach == NULL && id < t->end; id++) {
 		struct dynblock *b = block_at(t, id);
+		unsigned action = b->next == BLOCK_LINKED ? wanted(b, now_us) : KFILTER_PASS;
+		struct kfilter_value v;
+		struct kfilter_key k;
 
-		if (b->next == BLOCK_LINKED && b->length == width_of(b))
-			bring_in_line(b, true);
+		if (action == KFILTER_PASS)
+			continue;
+		key_of(b, &k);
+		if (!kfilter_get(kernel.filter, &k, &v) && !put(b, action, 0))
+			return;
 	}
 }
 
@@ -287,13 +327,12 @@ static void let_go(uint64_t now_us)
 		const struct netmask *nm = netmask_table_at(kernel.held, i, NULL);
 		struct kfilter_value v;
 		struct kfilter_key k;
-		struct block_key at;
-		enum block_kind kind = block_key_address(&nm->base, nm->bits, &at);
-		struct dynblock *b = block_table_find(&dynblock_tables[kind], &at);
+		struct dynblock *b;
 
 		kfilter_key_address(&nm->base, &k);
 		if (!kfilter_get(kernel.filter, &k, &v))
 			continue;
+		b = block_of(&k);
 		if (kfilter_in_force(&v, now_us))
 			netmask_table_add(stays, nm, 0);
 		else if (b != NULL)

@@ -53,6 +53,18 @@ void kernel_filters_begin(void)
 	kernel_filters_visit(begin, NULL);
 }
 
+/* Entries take memory when they come; empty, each map is some hundred kilobytes of the kernel's. */
+struct kfilter *kernel_filter_automatic(struct err *err)
+{
+	const struct kfilter_options o = {
+		.map[KFILTER_V4].max = KERNEL_AUTOMATIC_MAX,
+		.map[KFILTER_V6].max = KERNEL_AUTOMATIC_MAX,
+	};
+	struct kfilter *f;
+
+	return kfilter_open(&o, &f, err) < 0 ? NULL : f;
+}
+
 void kernel_filters_stop(void)
 {
 	kernel_filter_set_default(NULL);

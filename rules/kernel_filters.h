@@ -21,6 +21,13 @@ void kernel_filter_set_default(struct kfilter *f);
 /* The configuration is in force: maps are pinned, interfaces attached. Failures are told, no more. */
 void kernel_filters_begin(void);
 
+/*
+ * The one that nobody asked for: room for so many addresses of each family. NULL with err set where the
+ * kernel, our capabilities or this build do not permit it. Gives.
+ */
+#define KERNEL_AUTOMATIC_MAX 65536
+struct kfilter *kernel_filter_automatic(struct err *err);
+
 /* All are let go of; what nobody else holds is detached. */
 void kernel_filters_stop(void);
 

@@ -105,3 +105,14 @@ class NetDaemon(Daemon):
     def wait_until_up(self, listen=True):
         with self.cable.inside_here():
             super().wait_until_up(listen)
+
+
+class Pins:
+    """A bpf file system of a test's own."""
+
+    def __init__(self, folder):
+        self.path = folder
+        subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
+
+    def close(self):
+        subprocess.run(["umount", self.path], check=False)
