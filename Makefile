@@ -45,7 +45,7 @@ PKG_LIBS   += $(shell pkg-config --libs re2) -lstdc++
 endif
 
 ifeq ($(BPF),1)
-PKG_CFLAGS += $(shell pkg-config --cflags libbpf)
+PKG_CFLAGS += -DHAVE_BPF $(shell pkg-config --cflags libbpf)
 PKG_LIBS   += $(shell pkg-config --libs libbpf)
 endif
 
@@ -71,7 +71,7 @@ UNITS    := $(UNIT_SRC:test/%.c=$(B)/test/%)
 TOOL_SRC := $(wildcard tools/*.c)
 TOOLS    := $(TOOL_SRC:tools/%.c=$(B)/tools/%)
 FUZZ_SRC := $(wildcard test/fuzz/fuzz_*.c)
-HEADERS  := $(foreach r,$(ROOMS),$(wildcard $(r)/*.h))
+HEADERS  := $(filter-out %.bpf.h,$(foreach r,$(ROOMS),$(wildcard $(r)/*.h)))
 
 .PHONY: all check test run asan tsan fuzz headers bench install clean deps deps-test units e2e tools layers format man fuzzers asan-e2e clang
 .SECONDARY:

@@ -1,7 +1,9 @@
 #include "rules/kernel_blocks.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -25,6 +27,7 @@
 static struct {
 	struct kfilter *filter; /* NULL: none */
 	void (*attach)(bool on);
+	uint32_t process;
 	bool attached, refused;
 	bool has_ports[BLOCK_NAME]; /* there are blocks of a part of the ports */
 	uint8_t default_action;     /* as blocks without one had it last */
@@ -87,13 +90,19 @@ static bool is_address(const struct dynblock *b)
 	return kernel.filter != NULL && b->table != BLOCK_NAME && b->length == width_of(b);
 }
 
+/* Another process has blocks of its own in maps that are shared. */
+static bool is_ours(const struct kfilter_value *v)
+{
+	return v->owner == KFILTER_DYNBLOCK && v->process == kernel.process;
+}
+
 /* The entry of a block, if it has one of its own. */
 static bool find(const struct dynblock *b, struct kfilter_key *k, struct kfilter_value *v)
 {
 	if (!is_address(b))
 		return false;
 	key_of(b, k);
-	return kfilter_get(kernel.filter, k, v) && v->owner == KFILTER_DYNBLOCK;
+	return kfilter_get(kernel.filter, k, v) && is_ours(v);
 }
 
 static void refused(enum kfilter_map map, int rc, uint64_t now_us)
@@ -129,6 +138,7 @@ static bool put(const struct dynblock *b, unsigned action, uint64_t counter)
 		.counter = counter,
 		.action = (uint16_t)action,
 		.owner = KFILTER_DYNBLOCK,
+		.process = kernel.process,
 	};
 	struct kfilter_key k;
 	int rc;
@@ -175,9 +185,9 @@ static void bring_in_line(struct dynblock *b, bool was_in_force)
 			put(b, action, 0);
 		return;
 	}
-	/* the operator's own entry, or that of a DynBPFFilter, says what happens */
-	if (v.owner == KFILTER_DYNBLOCK || !kfilter_in_force(&v, clock_mono_us()))
-		put(b, action, was_in_force && v.owner == KFILTER_DYNBLOCK ? v.counter : 0);
+	/* the entry of the operator, of a DynBPFFilter, of another process says what happens */
+	if (is_ours(&v) || !kfilter_in_force(&v, clock_mono_us()))
+		put(b, action, was_in_force && is_ours(&v) ? v.counter : 0);
 }
 
 static struct dynblock *block_of(const struct kfilter_key *k)
@@ -195,19 +205,25 @@ static struct dynblock *block_of(const struct kfilter_key *k)
 	return block_table_find(&dynblock_tables[kind], &at);
 }
 
+/* By a process that could not clean up. */
+static bool is_left_behind(const struct kfilter_value *v)
+{
+	return v->owner == KFILTER_DYNBLOCK && kill((pid_t)v->process, 0) < 0 && errno == ESRCH;
+}
+
 static void check_entry(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
 {
-	struct dynblock *b = block_of(k);
+	struct dynblock *b = is_ours(v) ? block_of(k) : NULL;
 	unsigned action = b ? wanted(b, clock_mono_us()) : KFILTER_PASS;
 
-	if (v->owner != KFILTER_DYNBLOCK || action == v->action)
-		return;
-	if (action != KFILTER_PASS)
-		put(b, action, v->counter);
-	else if (b != NULL)
+	if (b == NULL) {
+		if (is_ours(v) || is_left_behind(v))
+			kfilter_remove(kernel.filter, k);
+	} else if (action == KFILTER_PASS) {
 		take_back(b);
-	else
-		kfilter_remove(kernel.filter, k);
+	} else if (action != v->action) {
+		put(b, action, v->counter);
+	}
 }
 
 /* What is there first, then what lacks: blocks may be many more than the kernel has room for. */
@@ -262,7 +278,7 @@ void kernel_block_goes(struct dynblock *b)
 
 static void remove_own(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
 {
-	if (v->owner == KFILTER_DYNBLOCK)
+	if (is_ours(v))
 		kfilter_remove(kernel.filter, k);
 }
 
@@ -353,7 +369,7 @@ static void count(void)
 
 	if (kernel.filter == NULL)
 		return;
-	total = kfilter_total(kernel.filter, KFILTER_BY_DYNBLOCK);
+	total = kfilter_total(kernel.filter);
 	stat_add(stats_control(), STAT_DYN_BLOCKED, total - kernel.seen);
 	kernel.seen = total;
 }
@@ -377,9 +393,10 @@ void kernel_blocks_start(struct kfilter *f, void (*attach)(bool on))
 		return;
 	kernel.filter = kfilter_ref(f);
 	kernel.attach = attach;
+	kernel.process = (uint32_t)getpid();
 	kernel.held = netmask_table_new();
 	kernel.default_action = (uint8_t)default_action();
-	kernel.seen = kfilter_total(f, KFILTER_BY_DYNBLOCK);
+	kernel.seen = kfilter_total(f);
 	stats_before_reading(count);
 	for (unsigned table = BLOCK_V4; table <= BLOCK_V6; table++) {
 		kernel.has_ports[table] = has_ports(table);

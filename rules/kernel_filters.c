@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
 
@@ -25,6 +26,35 @@ void kernel_filters_visit(void (*visit)(void *ctx, struct kfilter *f), void *ctx
 unsigned kernel_filters_count(void)
 {
 	return filters.n;
+}
+
+struct entries {
+	kernel_entry_visit *visit;
+	void *ctx;
+	uint64_t now_us;
+};
+
+static void see_entry(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
+{
+	const struct entries *e = ctx;
+	char text[KFILTER_TEXT_MAX];
+
+	if (kfilter_in_force(v, e->now_us))
+		e->visit(e->ctx, kfilter_key_text(k, text), v->counter);
+}
+
+void kernel_filter_entries(struct kfilter *f, kernel_entry_visit *visit, void *ctx)
+{
+	struct entries e = {visit, ctx, clock_mono_us()};
+
+	for (unsigned i = 0; i < KFILTER_MAPS; i++)
+		kfilter_visit(f, i, see_entry, &e);
+}
+
+void kernel_filters_entries(kernel_entry_visit *visit, void *ctx)
+{
+	for (unsigned i = 0; i < filters.n; i++)
+		kernel_filter_entries(filters.list[i], visit, ctx);
 }
 
 struct kfilter *kernel_filter_default(void)

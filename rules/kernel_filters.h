@@ -14,6 +14,14 @@ void kernel_filters_add(struct kfilter *f);
 void kernel_filters_visit(void (*visit)(void *ctx, struct kfilter *f), void *ctx);
 unsigned kernel_filters_count(void);
 
+/*
+ * Entries in force, of one filter, or of all: as kfilter_key_text writes them, with the packets they
+ * were applied to. The text is lent during the visit.
+ */
+typedef void kernel_entry_visit(void *ctx, const char *text, uint64_t packets);
+void kernel_filter_entries(struct kfilter *f, kernel_entry_visit *visit, void *ctx);
+void kernel_filters_entries(kernel_entry_visit *visit, void *ctx);
+
 /* The default one, lent; NULL: there is none. */
 struct kfilter *kernel_filter_default(void);
 void kernel_filter_set_default(struct kfilter *f);

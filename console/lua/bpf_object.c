@@ -5,8 +5,8 @@
 
 #include "console/lua/bpf.h"
 #include "console/lua/registry.h"
-#include "core/clock.h"
 #include "rules/kernel_edits.h"
+#include "rules/kernel_filters.h"
 #include "workers/frontend.h"
 
 struct bpf_box {
@@ -170,30 +170,18 @@ static int list_ranges(lua_State *L)
 	return 1;
 }
 
-struct stats {
-	lua_State *L;
-	uint64_t now_us;
-};
-
-static void add_count(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
+static void add_count(void *L, const char *text, uint64_t packets)
 {
-	const struct stats *s = ctx;
-	char text[KFILTER_TEXT_MAX];
-
-	if (!kfilter_in_force(v, s->now_us))
-		return;
-	lua_pushinteger(s->L, (lua_Integer)v->counter);
-	lua_setfield(s->L, -2, kfilter_key_text(k, text));
+	lua_pushinteger(L, (lua_Integer)packets);
+	lua_setfield(L, -2, text);
 }
 
 static int get_stats(lua_State *L)
 {
 	struct kfilter *f = check(L);
-	struct stats s = {L, clock_mono_us()};
 
 	lua_newtable(L);
-	for (unsigned i = 0; i < KFILTER_MAPS; i++)
-		kfilter_visit(f, i, add_count, &s);
+	kernel_filter_entries(f, add_count, L);
 	return 1;
 }
 

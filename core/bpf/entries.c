@@ -157,11 +157,11 @@ int kfilter_listener(struct kfilter *f, const struct addr *a, int protocol, bool
 	return bpf_map_delete_elem(f->endpoints_fd, &e);
 }
 
-uint64_t kfilter_total(const struct kfilter *f, enum kfilter_total which)
+uint64_t kfilter_total(const struct kfilter *f)
 {
 	int n = libbpf_num_possible_cpus();
 	uint64_t sum = 0, *each;
-	uint32_t key = which;
+	uint32_t key = KFILTER_TOTAL;
 
 	if (!f->live || f->totals_fd < 0 || n < 1)
 		return 0;

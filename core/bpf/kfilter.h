@@ -127,8 +127,8 @@ void kfilter_visit(struct kfilter *f, enum kfilter_map map,
 /* Takes out the entries of a kind that are past their time, of all owners. Returns how many. */
 size_t kfilter_purge(struct kfilter *f, enum kfilter_map map, uint64_t now_ns);
 
-/* Packets that the programs loaded here dropped or truncated, since then. */
-uint64_t kfilter_total(const struct kfilter *f, enum kfilter_total which);
+/* Packets that the programs loaded here dropped or truncated for dynamic blocks, since then. */
+uint64_t kfilter_total(const struct kfilter *f);
 
 /* CLOCK_MONOTONIC as entries have it. */
 static inline uint64_t kfilter_ns(uint64_t mono_us)

@@ -41,7 +41,7 @@ struct kfilter_value {
 	__u64 until_ns; /* of CLOCK_MONOTONIC; from then on it is as if it were not there. 0: no end */
 	__u16 action;   /* enum kfilter_action */
 	__u16 owner;    /* enum kfilter_owner */
-	__u32 zero;
+	__u32 process;  /* of KFILTER_DYNBLOCK: whose, since pinned maps are shared */
 };
 
 struct kfilter_cidr4 {
@@ -79,11 +79,8 @@ struct kfilter_endpoint {
 };
 #define KFILTER_ENDPOINTS_MAX 4096
 
-/* Packets in all, by what was applied; a counter each CPU. */
-enum kfilter_total {
-	KFILTER_BY_DYNBLOCK, /* dropped or truncated by entries of that owner */
-	KFILTER_BY_OTHERS,
-	KFILTER_TOTALS
-};
+/* Packets in all that were dropped or truncated by an entry of KFILTER_DYNBLOCK; a counter each CPU
+ * at this index of an array. */
+#define KFILTER_TOTAL 0
 
 #endif

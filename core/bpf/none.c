@@ -54,7 +54,7 @@ int kfilter_listener(struct kfilter *f, const struct addr *a, int protocol, bool
 	return 0;
 }
 
-uint64_t kfilter_total(const struct kfilter *f, enum kfilter_total which)
+uint64_t kfilter_total(const struct kfilter *f)
 {
 	return 0;
 }

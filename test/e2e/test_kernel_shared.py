@@ -44,6 +44,29 @@ class Shared(Network):
         self.assertTrue(self.dropped(Cable.THERE[5], d=second))
         self.assertIn("no program to attach", third.console("bpf:attachToAllBinds()"))
 
+    def test_each_process_has_its_own_dynamic_blocks(self):
+        first = self.near(self.pinned() + " setDefaultBPFFilter(bpf)")
+        second = self.near(self.pinned("external=true") + " setDefaultBPFFilter(bpf)")
+        for d, source in ((first, MALLORY), (second, MALLORY6), (first, ALICE), (second, ALICE)):
+            self.run_line(f'addDynamicBlock("{source}", "test", DNSAction.Drop, 600)', d)
+        self.assertTrue(self.dropped(MALLORY6, d=first))
+        self.assertNotIn(MALLORY6, first.console("showDynBlocks()"))
+        self.assertRegex(second.console("showDynBlocks()"), rf"{MALLORY6}/128 +\d+ +1 false +Drop +\* ")
+        self.run_line("clearDynBlocks()", first)
+        self.assertTrue(self.answered(MALLORY, d=first))
+        self.assertTrue(self.dropped(MALLORY6, d=first))
+        # one that could not clean up has the next one do it
+        self.run_line(f'addDynamicBlock("{MALLORY}", "test", DNSAction.Drop, 600)', first)
+        first.popen.kill()
+        first.popen.wait()
+        first.stopped = True
+        self.assertIn(MALLORY, self.counts(d=second))
+        third = self.near(self.pinned() + " setDefaultBPFFilter(bpf)")
+        self.assertTrue(self.answered(MALLORY, d=third))
+        self.assertTrue(self.dropped(MALLORY6, d=third))
+        second.stop()
+        self.assertTrue(self.answered(MALLORY6, d=third))
+
     def test_bad_options(self):
         v4 = self.paths["ipv4"]
         subprocess.run(["bpftool", "map", "create", v4, "type", "hash", "key", "4", "value", "8", "entries", "1",
