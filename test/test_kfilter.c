@@ -23,15 +23,6 @@
 
 #define BYTES(s) (const uint8_t *)(s), sizeof(s) - 1
 
-static struct addr address(const char *text)
-{
-	struct addr a;
-
-	if (addr_parse(text, 0, &a, NULL) < 0)
-		fail_msg("%s is no address", text);
-	return a;
-}
-
 static struct kfilter_key key_of(const char *text)
 {
 	struct kfilter_key k;
@@ -126,6 +117,15 @@ static void one_without_a_kernel_does_nothing(void **state)
 }
 
 #ifdef HAVE_BPF
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	if (addr_parse(text, 0, &a, NULL) < 0)
+		fail_msg("%s is no address", text);
+	return a;
+}
 
 /* Room for all kinds, and the XDP program, which is loaded but attached nowhere; NULL: not here. */
 static struct kfilter *open_filter(uint32_t max)
