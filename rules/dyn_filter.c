@@ -18,9 +18,10 @@ enum { EXCLUDED, INCLUDED };
 struct dyn_filter {
 	unsigned refs;
 	struct kfilter *filter;
-	struct netmask_table *ranges;  /* EXCLUDED or INCLUDED */
-	struct netmask_table *blocked; /* whole addresses, with the second when they are to be looked at */
-	struct dyn_filter *next;       /* of those that are registered */
+	struct netmask_table *ranges; /* EXCLUDED or INCLUDED */
+	struct netmask_table
+		*blocked; /* whole addresses, with the second when they are to be looked at */
+	struct dyn_filter *next; /* of those that are registered */
 	bool registered;
 };
 

@@ -232,7 +232,8 @@ static void bring_all_in_line(unsigned table)
 	struct block_table *t = &dynblock_tables[table];
 	uint64_t now_us = clock_mono_us();
 
-	kfilter_visit(kernel.filter, table == BLOCK_V4 ? KFILTER_V4 : KFILTER_V6, check_entry, NULL);
+	kfilter_visit(kernel.filter, table == BLOCK_V4 ? KFILTER_V4 : KFILTER_V6, check_entry,
+		      NULL);
 	for (uint32_t id = 1; kernel.attach == NULL && id < t->end; id++) {
 		struct dynblock *b = block_at(t, id);
 		unsigned action = b->next == BLOCK_LINKED ? wanted(b, now_us) : KFILTER_PASS;

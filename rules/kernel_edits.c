@@ -32,7 +32,8 @@ static struct edit *add(void)
 	return &edits.list[edits.n++];
 }
 
-static void remember(struct kfilter *f, const struct kfilter_key *k, const struct kfilter_value *was)
+static void remember(struct kfilter *f, const struct kfilter_key *k,
+		     const struct kfilter_value *was)
 {
 	struct edit *e;
 

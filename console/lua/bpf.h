@@ -7,6 +7,11 @@
 
 struct frontend;
 
+/* A BPFFilter; NULL once Lua has collected it. */
+struct bpf_box {
+	struct kfilter *filter;
+};
+
 /* The filter of a BPFFilter at an index; anything else is an error that names the argument. Lent. */
 struct kfilter *lua_arg_bpf(lua_State *L, int i);
 

@@ -22,7 +22,9 @@ void lua_attach_filter(lua_State *L, struct frontend *fe, struct kfilter *f)
 	int rc;
 
 	if (f && kfilter_is_external(f))
-		lua_fail(L, "an external filter has no program to attach: another program does the work");
+		lua_fail(
+			L,
+			"an external filter has no program to attach: another program does the work");
 	before = fe->filter ? kfilter_ref(fe->filter) : NULL;
 	rc = frontend_set_filter(fe, f, &err);
 

@@ -4,16 +4,17 @@
 
 #include "console/lua/bpf.h"
 #include "console/lua/registry.h"
-#include "core/log.h"
 #include "rules/kernel_filters.h"
 
 #define ENTRIES_MAX 4294967295.0
 
-#define MAP_OPTIONS(kind, what)                                                    \
-	{kind "MaxItems", OPTION_INT, 0, ENTRIES_MAX, "entries",                   \
-	 "room for " what "; 0: none of them"},                                    \
-		{kind "PinnedPath", OPTION_STRING, 0, 0, "",                       \
-		 "where their map is on a bpf file system, shared with others and kept"}
+#define MAP_OPTIONS(kind, what)                                                                \
+	{kind "MaxItems", OPTION_INT, 0,                                                       \
+	 ENTRIES_MAX,     "entries",  "room for " what "; 0: none of them"},                   \
+	{                                                                                      \
+		kind "PinnedPath", OPTION_STRING, 0, 0, "",                                    \
+			"where their map is on a bpf file system, shared with others and kept" \
+	}
 
 const struct lua_option bpf_options[] = {
 	MAP_OPTIONS("ipv4", "IPv4 addresses"),
@@ -54,8 +55,9 @@ static void former_one(lua_State *L, int i, enum kfilter_map map)
 			lua_fail(L, "an option of a map is maxItems or pinnedPath, not %s",
 				 lua_value_text(L, -2));
 		lua_pushvalue(L, -1);
-		lua_setfield(L, to, strcmp(key, keys[0]) == 0 ? kfilter_max_option[map]
-							      : kfilter_path_option[map]);
+		lua_setfield(L, to,
+			     strcmp(key, keys[0]) == 0 ? kfilter_max_option[map]
+						       : kfilter_path_option[map]);
 	}
 }
 
@@ -120,10 +122,6 @@ static struct kfilter_options read_options(lua_State *L)
 	read_interfaces(L, &o);
 	return o;
 }
-
-struct bpf_box {
-	struct kfilter *filter;
-};
 
 /*
  * A check loads nothing and asks nobody. Where the kernel does not let us, the program goes on

@@ -9,10 +9,6 @@
 #include "rules/kernel_filters.h"
 #include "workers/frontend.h"
 
-struct bpf_box {
-	struct kfilter *filter;
-};
-
 static struct kfilter *check(lua_State *L)
 {
 	return lua_arg_bpf(L, 1);
@@ -117,11 +113,14 @@ static int add_range(lua_State *L)
 	struct kfilter_value v;
 
 	if (action == KFILTER_TRUNCATE && !kfilter_can_truncate(f))
-		return lua_fail(L, "action 2 (truncate) needs an XDP program, since a socket can only "
-				   "drop: give newBPFFilter interfaces={…}");
+		return lua_fail(L,
+				"action 2 (truncate) needs an XDP program, since a socket can only "
+				"drop: give newBPFFilter interfaces={…}");
 	if (!force && kfilter_covering(f, &k, &v) && v.action == action) {
-		lua_complain(L, "%s is in a range with that action already; force=true adds it all the same",
-			     kfilter_key_text(&k, text));
+		lua_complain(
+			L,
+			"%s is in a range with that action already; force=true adds it all the same",
+			kfilter_key_text(&k, text));
 		return 0;
 	}
 	put(L, f, &k, action);
@@ -162,8 +161,8 @@ static int list_ranges(lua_State *L)
 
 	luaL_buffinit(L, &b);
 	luaL_addlstring(&b, head,
-			(size_t)snprintf(head, sizeof(head), "%-44s %-10s %10s\n", "Range", "Action",
-					 "Matches"));
+			(size_t)snprintf(head, sizeof(head), "%-44s %-10s %10s\n", "Range",
+					 "Action", "Matches"));
 	kfilter_visit(f, KFILTER_CIDR4, add_line, &b);
 	kfilter_visit(f, KFILTER_CIDR6, add_line, &b);
 	luaL_pushresult(&b);
@@ -205,7 +204,8 @@ static int gc(lua_State *L)
 }
 
 static const struct lua_method methods[] = {
-	METHOD("attachToAllBinds", attach_to_all, 0, "", "filters what comes to all present listeners"),
+	METHOD("attachToAllBinds", attach_to_all, 0, "",
+	       "filters what comes to all present listeners"),
 	METHOD("block", block, 0, "address", "drops what comes from there"),
 	METHOD("unblock", unblock, 0, "address", "no longer drops what comes from there"),
 	METHOD("blockQName", block_name, 0, "name [, qtype]",

@@ -68,7 +68,8 @@ struct walk {
 	enum kfilter_map map;
 	void (*visit)(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v);
 	void *ctx;
-	uint64_t left; /* pinned maps are others' too, who may add while we walk: so it has an end */
+	uint64_t
+		left; /* pinned maps are others' too, who may add while we walk: so it has an end */
 };
 
 static void see(struct walk *w, const uint8_t *octets, size_t len, const struct kfilter_value *v)

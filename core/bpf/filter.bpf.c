@@ -4,7 +4,8 @@
  * also answers with TC. What they do not understand they let pass: an odd label, a fragment, an
  * option they were not made for, or a header cut short is the business of who reads it properly.
  *
- * An entry carries its end and is no entry from then on, so that nobody has to take it away in time.
+ * An entry carries its end and is no entry from then on, so that nobody has to take it away in
+ * time.
  */
 #include "core/bpf/frame.bpf.h"
 #include "core/bpf/lookup.bpf.h"
@@ -89,8 +90,8 @@ int kf_xdp(struct xdp_md *ctx)
 	if ((!v && !(kf_uses[KFILTER_NAMES] && f.protocol == IPPROTO_UDP)) || !is_for_listener(&f))
 		return XDP_PASS;
 	if (f.protocol == IPPROTO_UDP && (!v || v->action == KFILTER_TRUNCATE)) {
-		name_len = READ_QUESTION(ctx, bpf_xdp_load_bytes, kf_xdp_name_len,
-					 f.transport_at, &n);
+		name_len =
+			READ_QUESTION(ctx, bpf_xdp_load_bytes, kf_xdp_name_len, f.transport_at, &n);
 		if (name_len && !v)
 			v = by_name(&n);
 	}

@@ -7,14 +7,14 @@
 #include "core/mem.h"
 
 const char *const kfilter_max_option[KFILTER_MAPS] = {
-	[KFILTER_V4] = "ipv4MaxItems",     [KFILTER_V6] = "ipv6MaxItems",
-	[KFILTER_CIDR4] = "cidr4MaxItems", [KFILTER_CIDR6] = "cidr6MaxItems",
+	[KFILTER_V4] = "ipv4MaxItems",      [KFILTER_V6] = "ipv6MaxItems",
+	[KFILTER_CIDR4] = "cidr4MaxItems",  [KFILTER_CIDR6] = "cidr6MaxItems",
 	[KFILTER_NAMES] = "qnamesMaxItems",
 };
 
 const char *const kfilter_path_option[KFILTER_MAPS] = {
-	[KFILTER_V4] = "ipv4PinnedPath",     [KFILTER_V6] = "ipv6PinnedPath",
-	[KFILTER_CIDR4] = "cidr4PinnedPath", [KFILTER_CIDR6] = "cidr6PinnedPath",
+	[KFILTER_V4] = "ipv4PinnedPath",      [KFILTER_V6] = "ipv6PinnedPath",
+	[KFILTER_CIDR4] = "cidr4PinnedPath",  [KFILTER_CIDR6] = "cidr6PinnedPath",
 	[KFILTER_NAMES] = "qnamesPinnedPath",
 };
 

@@ -60,8 +60,9 @@ static int check_capabilities(const struct kfilter *f, struct err *err)
 	if (has_capability(CAP_SYS_ADMIN))
 		return f->n_interfaces == 0 || has_capability(CAP_NET_ADMIN)
 			       ? 0
-			       : refuse(err, -EPERM, "XDP on interfaces needs the capability "
-						     "CAP_NET_ADMIN");
+			       : refuse(err, -EPERM,
+					"XDP on interfaces needs the capability "
+					"CAP_NET_ADMIN");
 	if (!has_capability(CAP_BPF))
 		return refuse(err, -EPERM,
 			      "it needs the capability CAP_BPF at the start (for interfaces "
@@ -163,11 +164,13 @@ static int prepare_map(struct kfilter *f, unsigned which, const char *path, stru
 			      : 0;
 	}
 	if (path && f->max[which] == 0)
-		return err_set(err, "%s: there is no map at '%s' yet, and %s does not say how large",
+		return err_set(err,
+			       "%s: there is no map at '%s' yet, and %s does not say how large",
 			       kfilter_path_option[which], path, kfilter_max_option[which]);
 	if (path)
 		f->pin[which] = mem_strdup(path);
-	/* the programs want all of them to be there; nothing is put into one of a kind that is off */
+	/* the programs want all of them to be there; nothing is put into one of a kind that is off
+	 */
 	bpf_map__set_max_entries(map, f->max[which] ? f->max[which] : 1);
 	return 0;
 }
@@ -195,6 +198,9 @@ static int find_map_fd(struct kfilter *f, const char *map)
 
 /* The last line that the library wrote while it loaded. */
 static char last_line[256];
+
+static int keep_line(enum libbpf_print_level level, const char *format, va_list args)
+	PRINTF_LIKE(2, 0);
 
 static int keep_line(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -269,7 +275,8 @@ static int pin(struct kfilter *f, unsigned which, struct err *err)
 	int rc = bpf_obj_pin(f->map_fd[which], f->pin[which]);
 
 	if (rc < 0)
-		err_set(err, "%s: can't pin a map at '%s': %s; its folder must be there, on a bpf file system",
+		err_set(err,
+			"%s: can't pin a map at '%s': %s; its folder must be there, on a bpf file system",
 			kfilter_path_option[which], f->pin[which], strerror(-rc));
 	return rc;
 }
@@ -284,9 +291,10 @@ static int attach(struct kfilter *f, unsigned which, struct err *err)
 		fd = bpf_link_create(f->xdp_fd, index, BPF_XDP, &opts);
 	if (fd < 0 && fd != -EBUSY && fd != -EEXIST) {
 		if (!f->generic_only)
-			log_notice("kernel filter",
-				   "interface %s: its driver takes no XDP program (%s): the kernel's generic mode is used",
-				   f->interface[which], strerror(-fd));
+			log_notice(
+				"kernel filter",
+				"interface %s: its driver takes no XDP program (%s): the kernel's generic mode is used",
+				f->interface[which], strerror(-fd));
 		opts.flags = XDP_FLAGS_SKB_MODE;
 		fd = bpf_link_create(f->xdp_fd, index, BPF_XDP, &opts);
 	}

@@ -84,8 +84,8 @@ static __always_inline struct kfilter_value *by_v6(struct kfilter_cidr6 *who)
 }
 
 /*
- * Lengths of labels are below any letter, so all octets are treated alike; eight at a time. Unrolled:
- * without CAP_PERFMON the verifier takes no loop over the stack.
+ * Lengths of labels are below any letter, so all octets are treated alike; eight at a time.
+ * Unrolled: without CAP_PERFMON the verifier takes no loop over the stack.
  */
 static __always_inline void lower_case(struct kfilter_name *n)
 {
@@ -140,42 +140,42 @@ static __always_inline int is_query(const struct dns_header *h)
  * an skb and an XDP frame. Global functions, which the verifier looks at once instead of on every
  * way that leads to them.
  */
-#define NAME_LEN(function, context, load)                                   \
-	__attribute__((noinline)) int function(struct context *ctx, __u32 at)  \
-	{                                                                   \
-		__u32 off = 0;                                              \
-                                                                            \
-		for (int i = 0; i < LABELS_MAX; i++) {                      \
-			__u8 label = 0;                                     \
-                                                                            \
+#define NAME_LEN(function, context, load)                                         \
+	__attribute__((noinline)) int function(struct context *ctx, __u32 at)     \
+	{                                                                         \
+		__u32 off = 0;                                                    \
+                                                                                  \
+		for (int i = 0; i < LABELS_MAX; i++) {                            \
+			__u8 label = 0;                                           \
+                                                                                  \
 			if (off > NAME_MAX - 1 || load(ctx, at + off, &label, 1)) \
-				return 0;                                   \
-			off += 1 + label;                                   \
-			if (label > LABEL_MAX)                              \
-				return 0;                                   \
-			if (label == 0)                                     \
-				return (int)off;                            \
-		}                                                           \
-		return 0;                                                   \
+				return 0;                                         \
+			off += 1 + label;                                         \
+			if (label > LABEL_MAX)                                    \
+				return 0;                                         \
+			if (label == 0)                                           \
+				return (int)off;                                  \
+		}                                                                 \
+		return 0;                                                         \
 	}
 NAME_LEN(kf_skb_name_len, __sk_buff, bpf_skb_load_bytes)
 NAME_LEN(kf_xdp_name_len, xdp_md, bpf_xdp_load_bytes)
 
 /* Reads the question of the datagram whose UDP header is at an offset; its name's length, or 0. */
-#define READ_QUESTION(ctx, load, name_len, udp_at, n)                                              \
-	({                                                                               \
-		struct dns_header h;                                                     \
-		__be16 type[2]; /* and the class */                                      \
-		__u32 len = 0;                                                           \
-		if (!load(ctx, (udp_at) + UDP_HEADER, &h, sizeof(h)) && is_query(&h))    \
-			len = (__u32)name_len(ctx, (udp_at) + QUESTION_AT);               \
-		if (len < 1 || len > NAME_MAX ||                                         \
-		    load(ctx, (udp_at) + QUESTION_AT, (n)->octets, len) ||               \
-		    load(ctx, (udp_at) + QUESTION_AT + len, type, sizeof(type)))         \
-			len = 0;                                                         \
-		else                                                                     \
-			(n)->qtype = bpf_ntohs(type[0]);                                 \
-		len;                                                                     \
+#define READ_QUESTION(ctx, load, name_len, udp_at, n)                                 \
+	({                                                                            \
+		struct dns_header h;                                                  \
+		__be16 type[2]; /* and the class */                                   \
+		__u32 len = 0;                                                        \
+		if (!load(ctx, (udp_at) + UDP_HEADER, &h, sizeof(h)) && is_query(&h)) \
+			len = (__u32)name_len(ctx, (udp_at) + QUESTION_AT);           \
+		if (len < 1 || len > NAME_MAX ||                                      \
+		    load(ctx, (udp_at) + QUESTION_AT, (n)->octets, len) ||            \
+		    load(ctx, (udp_at) + QUESTION_AT + len, type, sizeof(type)))      \
+			len = 0;                                                      \
+		else                                                                  \
+			(n)->qtype = bpf_ntohs(type[0]);                              \
+		len;                                                                  \
 	})
 
 #endif

@@ -128,3 +128,14 @@ class Blocks(Network):
         for s in sockets:
             s.close()
         return n
+
+    def flood_in_kernel(self):
+        """A second of it from who is blocked in the kernel: counted there, and never seen. How many were sent."""
+        before, at = self.d.stats(), self.rows()[MALLORY][0]
+        sent = self.flood(1)
+        after, n = self.d.stats(), self.rows()[MALLORY][0] - at
+        self.assertEqual(after["queries"], before["queries"])
+        self.assertEqual(after["dyn-blocked"] - before["dyn-blocked"], n)
+        self.assertTrue(0.9 * sent < n <= sent, (n, sent))  # a busy kernel may lose some before the socket
+        self.assertTrue(self.rows()[MALLORY][2])
+        return sent

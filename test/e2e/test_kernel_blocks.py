@@ -110,14 +110,10 @@ class DynamicBlocks(Blocks):
     def test_a_flood(self):
         self.flood(1)
         self.assertTrue(wait_for(lambda: self.rows().get(MALLORY, (0, "", False))[2], 5))
-        queries, blocked = self.d.stat("queries"), self.d.stat("dyn-blocked")
-        at = self.rows()[MALLORY][0]
-        sent = self.flood(1)
-        self.assertEqual(self.rows()[MALLORY][0], at + sent)
-        self.assertEqual(self.d.stat("queries"), queries)
-        self.assertEqual(self.d.stat("dyn-blocked"), blocked + sent)
+        sent = self.flood_in_kernel()
         self.assertTrue(self.answered(ALICE))
         self.assertTrue(self.answered(ALICE, tcp=True))
+        at = self.rows()[MALLORY][0]
         # who goes on at the end is seen, and is blocked for longer: there is but one block
         self.flood(5)
         self.assertGreater(self.rows()[MALLORY][0], at + 3 * sent)
@@ -136,16 +132,11 @@ class Automatic(Blocks):
         self.block(ALICE, ", DNSAction.Drop, 600")
         self.assertIsNone(self.ask(ALICE, name="seldom.example"))
         self.assertIn("seldom.example", self.d.console(f'grepq("{ALICE}")'))
-        begin = self.d.stat("dyn-blocked")
         sent = self.flood(1)
         while not self.rows()[MALLORY][2]:
             sent += self.flood(0.2)
             self.assertLess(sent, 100000)
-        queries = self.d.stat("queries")
-        sent += self.flood(1)
-        self.assertEqual(self.d.stat("queries"), queries)
-        self.assertEqual(self.rows()[MALLORY], (sent, "Drop", True))
-        self.assertEqual(self.d.stat("dyn-blocked"), begin + sent)
+        self.flood_in_kernel()
         self.assertEqual(self.rows()[ALICE], (1, "Drop", False))
         self.assertTrue(self.answered(Cable.THERE[2]))
         self.run_line("setDynBlocksAction(DNSAction.Drop) clearDynBlocks()")
@@ -166,9 +157,11 @@ class Automatic(Blocks):
         for config in ("setKernelFilter(false)", "bpf = newBPFFilter({ipv4MaxItems=5})"):
             d = self.near(self.CONFIG + " " + config)
             self.block(MALLORY, ", DNSAction.Drop, 600", d)
-            sent = self.flood(2, d=d)
-            self.assertEqual(self.rows(d)[MALLORY], (sent, "Drop", False))
-            self.assertEqual(d.stat("queries"), sent)
+            self.flood(2, d=d)
+            blocks, _, in_kernel = self.rows(d)[MALLORY]
+            self.assertGreater(blocks, 2000)
+            self.assertEqual(d.stat("queries"), blocks)
+            self.assertFalse(in_kernel)
         self.assertIn("cannot be used at runtime", self.d.console("setKernelFilter(true)"))
 
     def test_nothing_is_said_where_it_can_not_be(self):
