@@ -25,7 +25,7 @@
 
 static struct kfilter_key key_of(const char *text)
 {
-	struct kfilter_key k;
+	struct kfilter_key k = {.map = KFILTER_MAPS};
 	struct netmask nm;
 	struct addr a;
 
