@@ -12,6 +12,8 @@ CLANG ?= clang
 # make knows a CXX of its own; the C++ compiler is only for libre2, which may be missing (RE2=0 or 1 decides)
 CXX   := $(if $(filter default,$(origin CXX)),g++,$(CXX))
 RE2   ?= $(if $(shell pkg-config --exists re2 && command -v $(CXX)),1,0)
+# the kernel filter: its programs are compiled at build time and become part of ours (BPF=0 or 1 decides)
+BPF   ?= $(if $(shell pkg-config --exists libbpf && command -v $(CLANG)),1,0)
 V     ?= 0
 B     ?= build/release
 
@@ -21,7 +23,7 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
 endif
 
-ROOMS    := core core/dns core/tls core/export cache pools rules workers console console/lua
+ROOMS    := core core/dns core/bpf core/tls core/export cache pools rules workers console console/lua
 PACKAGES := liburcu-qsbr liburcu-cds wolfssl lua5.4 libsodium libedit libcap libpcre2-8
 
 CSTD     := -std=c11 -D_GNU_SOURCE -D_LGPL_SOURCE -I.
@@ -42,6 +44,11 @@ PKG_CFLAGS += -DHAVE_RE2 $(shell pkg-config --cflags re2)
 PKG_LIBS   += $(shell pkg-config --libs re2) -lstdc++
 endif
 
+ifeq ($(BPF),1)
+PKG_CFLAGS += -DHAVE_BPF $(shell pkg-config --cflags libbpf)
+PKG_LIBS   += $(shell pkg-config --libs libbpf)
+endif
+
 CFLAGS_ALL  = $(CSTD) $(WARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(EXTRA_CFLAGS) $(CFLAGS)
 CXXFLAGS_ALL = $(CXXSTD) $(CXXWARN) $(OPT) $(HARDEN) $(PKG_CFLAGS) $(EXTRA_CFLAGS) $(CXXFLAGS)
 LDFLAGS_ALL = $(OPT) $(LDHARDEN) $(EXTRA_LDFLAGS) $(LDFLAGS)
@@ -53,7 +60,10 @@ say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
 # main() and the client's main() stay out of the archive that tests link.
 MAINS    := console/main.c console/client_main.c
 SOURCES  := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c))
-LIB_SRC  := $(filter-out $(MAINS),$(SOURCES))
+BPF_SRC  := $(filter %.bpf.c,$(SOURCES))
+BPF_OBJ  := $(BPF_SRC:%.c=$(B)/%.o)
+NOT_BPF  := $(if $(filter 1,$(BPF)),core/bpf/none.c,core/bpf/load.c core/bpf/entries.c core/bpf/program.c)
+LIB_SRC  := $(filter-out $(MAINS) $(BPF_SRC) $(NOT_BPF),$(SOURCES))
 CXX_SRC  := $(if $(filter 1,$(RE2)),$(foreach r,$(ROOMS),$(wildcard $(r)/*.cc)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o) $(CXX_SRC:%.cc=$(B)/%.o)
 UNIT_SRC := $(wildcard test/test_*.c)
@@ -61,7 +71,7 @@ UNITS    := $(UNIT_SRC:test/%.c=$(B)/test/%)
 TOOL_SRC := $(wildcard tools/*.c)
 TOOLS    := $(TOOL_SRC:tools/%.c=$(B)/tools/%)
 FUZZ_SRC := $(wildcard test/fuzz/fuzz_*.c)
-HEADERS  := $(foreach r,$(ROOMS),$(wildcard $(r)/*.h))
+HEADERS  := $(filter-out %.bpf.h,$(foreach r,$(ROOMS),$(wildcard $(r)/*.h)))
 
 .PHONY: all check test run asan tsan fuzz headers bench install clean deps deps-test units e2e tools layers format man fuzzers asan-e2e clang
 .SECONDARY:
@@ -73,6 +83,19 @@ $(B)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+# For the kernel. Types of the architecture are where Debian has them.
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -I. -Wall -Wextra -Werror \
+              $(patsubst %,-isystem %,$(wildcard /usr/include/$(shell uname -m)-linux-gnu))
+
+$(B)/%.bpf.o: %.bpf.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+# The assembler includes what was compiled, so this is made anew with it.
+$(B)/core/bpf/program.o: $(B)/core/bpf/filter.bpf.o
+$(B)/core/bpf/program.o: CFLAGS_ALL += -DKFILTER_OBJECT='"$(B)/core/bpf/filter.bpf.o"'
 
 $(B)/%.o: %.cc
 	$(call say,CXX,$<)
@@ -215,4 +238,4 @@ format:
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(wildcard $(B)/console/*.d $(B)/test/*.d $(B)/tools/*.d $(B)/tools/loadgen/*.d $(B)/fuzz/*.d) $(HEADER_OK:=.d)
+-include $(LIB_OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(wildcard $(B)/console/*.d $(B)/test/*.d $(B)/tools/*.d $(B)/tools/loadgen/*.d $(B)/fuzz/*.d) $(HEADER_OK:=.d)

@@ -23,12 +23,16 @@
 #include "pools/pool.h"
 #include "rules/acl.h"
 #include "rules/block_rules.h"
+#include "rules/dyn_filter.h"
 #include "rules/dynblocks.h"
 #include "rules/hitters.h"
+#include "rules/kernel_blocks.h"
+#include "rules/kernel_filters.h"
 #include "rules/rules.h"
 #include "workers/workers.h"
 
 static struct control_source mail_source;
+static struct kfilter *automatic; /* the kernel filter that nobody asked for; NULL: none */
 
 static const struct tables *live(void)
 {
@@ -102,6 +106,8 @@ static void tick(void)
 {
 	lua_host_maintenance();
 	control_on_beat(block_groups_check, hitters_on() ? HITTERS_BEAT_US / 1000 : 0);
+	dyn_filters_tick(clock_mono_us());
+	kernel_blocks_tick(clock_mono_us());
 	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
 	rules_settle();
@@ -123,6 +129,49 @@ static void console_changed(const struct console_config *config)
 		log_error("console", "%s", err.text);
 }
 
+/* Datagrams alone: a connection that is refused costs its client more than us. */
+static void attach_automatic(bool on)
+{
+	const struct frontends *f = live()->frontends;
+	struct err err;
+
+	for (unsigned i = 0; i < f->n; i++)
+		if (f->list[i]->proto == PROTO_UDP &&
+		    frontend_set_filter(f->list[i], on ? automatic : NULL, &err) < 0)
+			log_error("kernel filter", "%s", err.text);
+}
+
+/* Nobody has asked for it, so nobody is told on the usual log that there is none. */
+static void begin_automatic(void)
+{
+	struct err err;
+
+	automatic = kernel_filter_automatic(&err);
+	if (automatic)
+		kernel_blocks_start(automatic, attach_automatic);
+	else
+		log_debug("kernel filter", "there is none: %s; dynamic blocks are done in user space",
+			  err.text);
+}
+
+/* While there are privileges for it. */
+static void begin_filters(const struct frontends *f)
+{
+	struct kfilter *by_default = kernel_filter_default();
+	struct err err;
+
+	frontends_begin_filters(f);
+	for (unsigned i = 0; by_default && i < f->n; i++)
+		if (f->list[i]->filter == NULL &&
+		    frontend_set_filter(f->list[i], by_default, &err) < 0)
+			log_error("kernel filter", "%s", err.text);
+	kernel_filters_begin();
+	if (by_default)
+		kernel_blocks_start(by_default, NULL);
+	else if (kernel_filters_count() == 0 && live()->settings->kernel_filter)
+		begin_automatic();
+}
+
 /* Everything that can fail before workers exist. 0, or a negative errno with err set. */
 static int open_sockets(const struct options *o, unsigned n_workers, struct err *err)
 {
@@ -131,6 +180,7 @@ static int open_sockets(const struct options *o, unsigned n_workers, struct err 
 
 	if (rc < 0)
 		return rc;
+	begin_filters(t->frontends);
 	rc = console_server_follow(t->console_config, err);
 	if (rc < 0 && t->console_config->bind_fatal)
 		return rc;
@@ -214,6 +264,8 @@ out:
 		log_error("setup", "%s", err.text);
 	control_on_signal(NULL);
 	setup_end();
+	kfilter_unref(automatic);
+	automatic = NULL;
 	control_fini();
 	return rc < 0;
 }

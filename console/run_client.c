@@ -6,6 +6,7 @@
 #include "console/client.h"
 #include "console/crypto.h"
 #include "console/setup.h"
+#include "core/bpf/kfilter.h"
 #include "core/tls/tls.h"
 
 /* makeKey() is what one types before there is any key, so no daemon is needed for it. */
@@ -56,6 +57,7 @@ int run_client(const struct options *o)
 void print_version(const char *program)
 {
 	printf("%s %s (%s)\n", program, DNSDIST_VERSION, lua_host_version());
-	puts("Enabled features: dns-over-tls(" TLS_PROVIDERS
-	     ") libedit libsodium recvmmsg/sendmmsg systemd");
+	printf("Enabled features: dns-over-tls(" TLS_PROVIDERS
+	       ")%s libedit libsodium recvmmsg/sendmmsg systemd\n",
+	       kfilter_is_built() ? " ebpf" : "");
 }

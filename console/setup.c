@@ -14,7 +14,11 @@
 #include "core/tls/tls.h"
 #include "pools/pool.h"
 #include "rules/acl.h"
+#include "rules/dyn_filter.h"
 #include "rules/dynblocks.h"
+#include "rules/kernel_blocks.h"
+#include "rules/kernel_edits.h"
+#include "rules/kernel_filters.h"
 #include "rules/rules.h"
 #include "workers/frontend.h"
 
@@ -171,11 +175,13 @@ int setup_configuration(const struct options *o, enum lua_role role, struct err 
 
 	lua_host_start(role);
 	lua_host_strict(o->strict);
+	kernel_edits_begin();
 	rc = before_file(o, txn, err);
 	if (rc == 0)
 		rc = run_file(o, txn, err);
 	if (rc == 0)
 		rc = after_file(o, txn, err);
+	kernel_edits_end(rc == 0);
 	if (rc < 0) {
 		txn_drop(txn);
 		return rc;
@@ -188,8 +194,11 @@ int setup_configuration(const struct options *o, enum lua_role role, struct err 
 void setup_end(void)
 {
 	lua_host_stop();
+	dyn_filters_stop();
+	kernel_blocks_stop();
 	dynblocks_stop();
 	tables_shutdown();
+	kernel_filters_stop();
 	servers_collect();
 	tls_fini();
 }

@@ -136,6 +136,13 @@ void stats_tick(void)
 	}
 }
 
+static void (*before_reading)(void);
+
+void stats_before_reading(void (*f)(void))
+{
+	before_reading = f;
+}
+
 void stats_provide(const char *name, uint64_t (*read)(void))
 {
 	unsigned i = 0;
@@ -225,6 +232,8 @@ unsigned stats_read(struct stat_value *out, unsigned max)
 
 	procstat_read(&p);
 	stats_tick();
+	if (before_reading)
+		before_reading();
 	for (unsigned i = 0; i < n; i++)
 		out[i] = value_of(&rows[i], &p);
 	return n;

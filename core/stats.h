@@ -72,6 +72,9 @@ struct stat_value {
 /* Every row in the order of stats.def, with its present value. Control thread. Returns how many were written. */
 unsigned stats_read(struct stat_value *out, unsigned max);
 
+/* Called before each stats_read, by who counts elsewhere; NULL: nobody. One at a time. */
+void stats_before_reading(void (*f)(void));
+
 /* A row that another room computes (dyn-block-nmg-size …): called by stats_read on the control thread. */
 void stats_provide(const char *name, uint64_t (*read)(void));
 

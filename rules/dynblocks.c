@@ -7,6 +7,7 @@
 #include "core/mem.h"
 #include "core/stats.h"
 #include "rules/dynblocks_table.h"
+#include "rules/kernel_blocks.h"
 
 /* So many of these that wait for workers share a grace period. */
 #define LIMBO_MAX 4096
@@ -157,8 +158,9 @@ static struct dynblock *put(struct block_table *t, const struct block_key *k, co
 static int put_live(enum block_kind kind, const struct block_key *k, const struct wish *w)
 {
 	struct block_table *t = &dynblock_tables[kind];
-	enum dynblock_added added = decide(block_table_find(t, k), w);
-	struct dynblock *b;
+	struct dynblock *b = block_table_find(t, k);
+	enum dynblock_added added = decide(b, w);
+	bool was_in_force = block_is_in_force(b, w->now_us);
 
 	if (added == DYNBLOCK_KEPT)
 		return added;
@@ -167,6 +169,7 @@ static int put_live(enum block_kind kind, const struct block_key *k, const struc
 		return -ENOSPC;
 	if (added == DYNBLOCK_NEW && !w->cause->quiet)
 		block_log_begin(b, w->now_us);
+	kernel_block_changed(b, was_in_force);
 	blocks_note_present();
 	blocks_settle(LIMBO_MAX);
 	return added;
@@ -221,6 +224,7 @@ int dynblocks_add(const struct dynblock_new *new, struct err *err)
 static void clear_live(void)
 {
 	block_log_clear(dynblocks_count(DYNBLOCK_ADDRESS) + dynblocks_count(DYNBLOCK_NAME));
+	kernel_blocks_clear();
 	for (unsigned i = 0; i < BLOCK_KINDS; i++)
 		if (dynblock_tables[i].end > 1)
 			block_table_clear(&dynblock_tables[i], true);
@@ -311,11 +315,16 @@ static void visit_one(const struct visit *visit, const struct dynblock *b,
 		      const struct dynblock *counted)
 {
 	struct dynblock_view v;
+	bool is_counted = block_is_in_force(counted, visit->now_us);
 
 	if (!block_is_in_force(b, visit->now_us))
 		return;
 	block_view(b, &v);
-	v.blocks = block_is_in_force(counted, visit->now_us) ? block_hits(counted) : 0;
+	v.blocks = 0;
+	v.in_kernel = false;
+	if (is_counted)
+		v.blocks = block_hits(counted) +
+			   kernel_block_hits(counted, visit->now_us, &v.in_kernel);
 	visit->see(visit->ctx, &v);
 }
 

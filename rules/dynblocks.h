@@ -75,7 +75,7 @@ struct dynblock_view {
 	uint64_t expires_us; /* of the monotonic clock */
 	uint64_t blocks;     /* queries that it was applied to */
 	uint8_t action;      /* enum dns_action, DNS_ACTION_NONE too */
-	bool warning;
+	bool warning, in_kernel; /* in_kernel: the kernel applies it as well, before we could */
 };
 
 /*

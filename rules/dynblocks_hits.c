@@ -132,16 +132,62 @@ void block_hits_reset(struct dynblock *b)
 	atomic_store_explicit(&b->hits, 0, memory_order_relaxed);
 }
 
+/*
+ * A client's queries are spread over the workers by their port, so each has about an equal share; the
+ * counters say what came since the last look, of which they keep one copy.
+ */
+static struct perworker seen = {.size = sizeof(struct counts)};
+
+static void see_way(const struct way *way, struct way *before, uint64_t limit,
+		    void (*see)(void *ctx, struct dynblock *b), void *ctx)
+{
+	uint64_t key = atomic_load_explicit(&way->key, memory_order_acquire);
+	uint64_t count = atomic_load_explicit(&way->count, memory_order_acquire), n = count;
+	struct dynblock *b;
+
+	if (key == counter_get(&before->key))
+		n -= counter_get(&before->count);
+	atomic_store_explicit(&before->key, key, memory_order_relaxed);
+	atomic_store_explicit(&before->count, count, memory_order_relaxed);
+	if (key == 0 || counter_get(&way->key) != key || n > count || n < limit)
+		return;
+	b = block_at(&dynblock_tables[key & 3], (uint32_t)(key >> 2) & ((1u << 26) - 1));
+	if (b != NULL && b->next == BLOCK_LINKED &&
+	    atomic_load_explicit(&b->serial, memory_order_relaxed) == key >> 28)
+		see(ctx, b);
+}
+
+void block_hits_hot(uint64_t rate, void (*see)(void *ctx, struct dynblock *b), void *ctx)
+{
+	unsigned n = 0;
+
+	for (unsigned w = 0; w < WORKERS_MAX; w++)
+		n += perworker_peek(&counts, w) != NULL;
+	for (unsigned w = 0; w < WORKERS_MAX; w++) {
+		struct counts *c = perworker_peek(&counts, w), *before;
+
+		if (c == NULL)
+			continue;
+		before = perworker_get(&seen, w);
+		for (unsigned i = 0; i < (1u << SETS_LOG) * WAYS; i++)
+			see_way(&c->set[i / WAYS].way[i % WAYS],
+				&before->set[i / WAYS].way[i % WAYS], (rate + n - 1) / n, see, ctx);
+	}
+}
+
 size_t block_hits_memory(void)
 {
 	size_t len = 0;
 
 	for (unsigned w = 0; w <= WORKERS_MAX; w++)
-		len += perworker_peek(&counts, w) != NULL ? sizeof(struct counts) : 0;
+		len += ((perworker_peek(&counts, w) != NULL) +
+			(perworker_peek(&seen, w) != NULL)) *
+		       sizeof(struct counts);
 	return len;
 }
 
 void block_hits_stop(void)
 {
 	perworker_fini(&counts);
+	perworker_fini(&seen);
 }

@@ -1,6 +1,7 @@
 /* What is past its time is taken out now and then, some at a time: look-ups never find it anyway.
  */
 #include "rules/dynblocks_table.h"
+#include "rules/kernel_blocks.h"
 
 /*
  * Work of one call of dynblocks_tick, some milliseconds: places looked at, of which one with a
@@ -29,6 +30,7 @@ static bool purge_some(struct block_table *t, int *work, uint64_t now_us)
 		if (b->next != BLOCK_LINKED || block_is_in_force(b, now_us))
 			continue;
 		block_log_end(b);
+		kernel_block_goes(b);
 		block_table_remove(t, b);
 		*work -= REMOVAL - 1;
 	}

@@ -150,12 +150,16 @@ size_t causes_memory(void);
 uint64_t block_hits(const struct dynblock *b);
 void block_hits_reset(struct dynblock *b);
 size_t block_hits_memory(void);
+
+/* Blocks that met so many queries a second since the last call, about one second ago, or more. */
+void block_hits_hot(uint64_t rate, void (*see)(void *ctx, struct dynblock *b), void *ctx);
 void block_hits_stop(void);
 
 /*
  * rules/dynblocks_view.c
  */
 void block_view(const struct dynblock *b, struct dynblock_view *v);
+void block_view_key(const struct dynblock *b, struct dynblock_view *v); /* prefix or name, no more */
 void block_log_begin(const struct dynblock *b, uint64_t now_us);
 void block_log_end(const struct dynblock *b);
 void block_log_clear(size_t n); /* so many were removed at once */

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/settings.h"
 #include "rules/dynblocks_table.h"
+#include "rules/kernel_blocks.h"
 
 /* Lines a second about blocks that began, and about those that ended. The rest is one number. */
 #define LINES_MAX 100
@@ -14,20 +16,12 @@ static struct lines {
 	unsigned written, held_back;
 } begun, ended;
 
-void block_view(const struct dynblock *b, struct dynblock_view *v)
+void block_view_key(const struct dynblock *b, struct dynblock_view *v)
 {
-	const struct dynblock_cause *c = atomic_load_explicit(&b->cause, memory_order_relaxed);
 	unsigned width = b->table == BLOCK_V4 ? 32 : 128;
 
 	*v = (struct dynblock_view){
 		.kind = b->table == BLOCK_NAME ? DYNBLOCK_NAME : DYNBLOCK_ADDRESS,
-		.reason = c->text,
-		.tag_name = dynblock_tag_name(c),
-		.tag_value = dynblock_tag_value(c),
-		.expires_us = counter_get(&b->expires_us),
-		.blocks = block_hits(b),
-		.action = c->action,
-		.warning = c->warning,
 	};
 	if (b->table == BLOCK_NAME) {
 		v->name = b->name;
@@ -46,6 +40,20 @@ void block_view(const struct dynblock *b, struct dynblock_view *v)
 		memcpy(&v->addr.v6.sin6_addr, words, sizeof(words));
 	}
 	addr_set_port(&v->addr, b->port);
+}
+
+void block_view(const struct dynblock *b, struct dynblock_view *v)
+{
+	const struct dynblock_cause *c = atomic_load_explicit(&b->cause, memory_order_relaxed);
+
+	block_view_key(b, v);
+	v->reason = c->text;
+	v->tag_name = dynblock_tag_name(c);
+	v->tag_value = dynblock_tag_value(c);
+	v->expires_us = counter_get(&b->expires_us);
+	v->blocks = block_hits(b) + kernel_block_hits(b, clock_mono_us(), &v->in_kernel);
+	v->action = c->action;
+	v->warning = c->warning;
 }
 
 char *dynblock_text(const struct dynblock_view *b, char text[static DYNBLOCK_TEXT_MAX])

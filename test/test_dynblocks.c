@@ -14,6 +14,7 @@
 #include "core/log.h"
 #include "core/stats.h"
 #include "rules/dynblocks.h"
+#include "rules/dynblocks_table.h"
 
 #define SECOND UINT64_C(1000000)
 
@@ -502,6 +503,51 @@ static void every_query_is_counted_once(void **state)
 	assert_true(sum.most > BLOCKS * ROUNDS / 3);
 }
 
+static void see_hot(void *ctx, struct dynblock *b)
+{
+	struct dynblock_view v;
+
+	block_view(b, &v);
+	strcat(strcat(ctx, dynblock_text(&v, (char[DYNBLOCK_TEXT_MAX]){0})), " ");
+}
+
+static const char *hot(uint64_t rate)
+{
+	static char found[256];
+
+	*found = '\0';
+	block_hits_hot(rate, see_hot, found);
+	return found;
+}
+
+/* By what was counted since the last look; with two workers, half of it counts as much. */
+static void blocks_that_meet_many_are_found(void **state)
+{
+	struct addr a = addr_of("192.0.2.1");
+	struct dynblock_hit h;
+
+	dynblocks_worker_begin(0);
+	add_prefix("192.0.2.1", 32, 0, "a");
+	add_prefix("192.0.2.2", 32, 0, "b");
+	assert_string_equal(hot(1000), "");
+	hit("192.0.2.1", 2000);
+	hit("192.0.2.2", 900);
+	assert_string_equal(hot(1000), "192.0.2.1/32 ");
+	assert_string_equal(hot(1000), "");
+	hit("192.0.2.1", 999);
+	assert_string_equal(hot(1000), "");
+	hit("192.0.2.2", 1000);
+	assert_string_equal(hot(1000), "192.0.2.2/32 ");
+	dynblocks_worker_begin(1);
+	assert_true(dynblocks_find_address(&a, clock_mono_us(), &h));
+	for (unsigned i = 0; i < 600; i++)
+		dynblocks_hit(&h, 1);
+	assert_string_equal(hot(1000), "192.0.2.1/32 ");
+	hit("192.0.2.1", 1000);
+	dynblocks_clear();
+	assert_string_equal(hot(1), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +564,7 @@ int main(void)
 		TEST(read_back_as_text),
 		TEST(a_transaction_is_applied_whole_or_not_at_all),
 		TEST(every_query_is_counted_once),
+		TEST(blocks_that_meet_many_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,7 @@ static void frontend_unref(struct frontend *f)
 	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		if (f->fd[i] >= 0)
 			close(f->fd[i]);
+	kfilter_unref(f->filter);
 	perworker_fini(&f->counters);
 	free(f);
 }

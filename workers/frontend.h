@@ -3,6 +3,7 @@
 #define WORKERS_FRONTEND_H
 
 #include "core/addr.h"
+#include "core/bpf/kfilter.h"
 #include "core/perworker.h"
 #include "core/query.h"
 #include "core/tables.h"
@@ -30,6 +31,7 @@ struct frontend {
 	enum proto proto;
 	struct frontend_options options;
 	int fd[WORKERS_MAX];   /* a socket for each worker, bound before privileges go; -1: none */
+	struct kfilter *filter; /* attached to the sockets, or to be when they are bound; NULL: none */
 	struct perworker counters; /* struct frontend_counters */
 	atomic_bool muted;         /* the operator wants no answer sent over UDP; beside what each answer reads */
 	alignas(CACHE_LINE) _Atomic uint32_t tcp_connections, tcp_connections_max;
@@ -50,6 +52,17 @@ void frontends_clear_local(struct frontends *f); /* setLocal */
 
 /* Opens and binds a socket of every frontend for each worker. 0, or -errno with err naming the address. */
 int frontends_bind(const struct frontends *f, unsigned n_workers, struct err *err);
+
+/*
+ * workers/frontend_filter.c. The filter of a listener's sockets: attached now, or when they are bound;
+ * NULL: detached. At most one, a new one replaces it. The address that a filter goes by is that of the
+ * connection: a listener whose clients come through a proxy that tells their addresses must have none.
+ * 0, or a negative errno with err set and the sockets without one.
+ */
+int frontend_set_filter(struct frontend *f, struct kfilter *filter, struct err *err);
+
+/* All that were to be filtered are; control thread, after frontends_bind. Failures are told, no more. */
+void frontends_begin_filters(const struct frontends *f);
 
 uint64_t frontend_sum(const struct frontend *f, size_t offset_in_counters);
 

@@ -165,7 +165,7 @@ static void show_one(void *ctx, const struct dynblock_view *b)
 
 	lua_host_printf("%-24s %8" PRIu64 " %8" PRIu64 " %-10s %-20s %-10s %s\n",
 			dynblock_text(b, what), left_s, b->blocks, b->warning ? "true" : "false",
-			dns_action_text(effective_action(b)), "", b->reason);
+			dns_action_text(effective_action(b)), b->in_kernel ? "*" : "", b->reason);
 }
 
 static int show(lua_State *L)
@@ -184,7 +184,7 @@ struct block {
 	struct timespec until; /* of the wall clock */
 	uint64_t blocks;
 	uint8_t action;
-	bool warning;
+	bool warning, in_kernel;
 	size_t domain; /* where the name begins, behind the reason */
 	char text[];
 };
@@ -211,6 +211,7 @@ static void push_block(void *ctx, const struct dynblock_view *b)
 	block->blocks = b->blocks;
 	block->action = b->action;
 	block->warning = b->warning;
+	block->in_kernel = b->in_kernel;
 	block->domain = reason_len + 1;
 	memcpy(block->text, b->reason, reason_len + 1);
 	strcpy(block->text + block->domain, domain);
@@ -302,11 +303,9 @@ static int warning(lua_State *L)
 	return 1;
 }
 
-/* None is in the kernel. */
 static int bpf(lua_State *L)
 {
-	check(L);
-	lua_pushboolean(L, false);
+	lua_pushboolean(L, check(L)->in_kernel);
 	return 1;
 }
 
@@ -318,7 +317,7 @@ static const struct lua_method methods[] = {
 	ATTRIBUTE("blocks", blocks, NULL, "queries that it was applied to, when it was read"),
 	ATTRIBUTE("action", action, NULL, "its DNSAction; None: the one of setDynBlocksAction()"),
 	ATTRIBUTE("warning", warning, NULL, "whether it only warns"),
-	ATTRIBUTE("bpf", bpf, NULL, "whether the kernel does it"),
+	ATTRIBUTE("bpf", bpf, NULL, "whether the kernel does it before we could, when it was read"),
 	METHODS_END,
 };
 

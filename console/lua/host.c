@@ -9,6 +9,8 @@
 #include "console/lua/metrics.h"
 #include "console/lua/rules.h"
 #include "rules/dynblocks.h"
+#include "rules/kernel_blocks.h"
+#include "rules/kernel_edits.h"
 #include "workers/workers.h"
 #include "core/mem.h"
 
@@ -242,6 +244,8 @@ int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
 		wake();
 	end_deferred(commit && rc == 0);
 	dynblocks_end(commit && rc == 0);
+	kernel_edits_end(commit && rc == 0);
+	kernel_blocks_follow_settings();
 	return rc;
 }
 
@@ -254,6 +258,7 @@ int lua_host_call_txn(lua_State *L, int n_args, struct err *err)
 		return lua_host_call(L, n_args, 0, err);
 	txn = host.txn = txn_begin();
 	dynblocks_begin();
+	kernel_edits_begin();
 	rc = lua_host_call(L, n_args, 0, err);
 	host.txn = NULL;
 	if (rc < 0) {

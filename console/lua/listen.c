@@ -1,6 +1,7 @@
 /* Listeners: addLocal, setLocal, and the ClientState object, which is one of them. */
 #include <string.h>
 
+#include "console/lua/bpf.h"
 #include "console/lua/rows.h"
 #include "console/lua/registry.h"
 #include "core/settings.h"
@@ -204,6 +205,18 @@ static int set_muted(lua_State *L)
 	return 0;
 }
 
+static int attach_filter(lua_State *L)
+{
+	lua_attach_filter(L, check_frontend(L, 1), lua_arg_bpf(L, 2));
+	return 0;
+}
+
+static int detach_filter(lua_State *L)
+{
+	lua_attach_filter(L, check_frontend(L, 1), NULL);
+	return 0;
+}
+
 static int to_string(lua_State *L)
 {
 	char text[ADDR_TEXT_MAX];
@@ -220,6 +233,9 @@ static const struct lua_method methods[] = {
 	       "'' for a plain listener"),
 	METHOD("getEffectiveTLSProvider", get_tls_provider, ROW_READS, "",
 	       "'' for a plain listener"),
+	METHOD("attachFilter", attach_filter, 0, "filter",
+	       "filters what comes there with a BPFFilter, in place of one it had"),
+	METHOD("detachFilter", detach_filter, 0, "", "no longer filters it"),
 	METHOD("toString", to_string, ROW_READS, "", "'addr:port'"),
 	ATTRIBUTE("muted", get_muted, set_muted,
 		  "over UDP: queries are processed, but no answer is sent"),

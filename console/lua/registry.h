@@ -6,6 +6,8 @@
 
 extern const struct lua_function block_group_functions[], exceed_functions[];
 
+extern const struct lua_function bpf_functions[], bpf_dyn_functions[];
+
 extern const struct lua_function acl_functions[], address_functions[], cache_functions[],
 	callback_functions[], console_functions[], help_functions[], limiter_functions[],
 	listen_functions[], log_functions[], metric_functions[], misc_functions[], name_functions[],
@@ -24,7 +26,7 @@ extern const struct lua_function grepq_functions[], ring_entry_functions[], ring
 extern struct lua_function action_functions[], chain_functions[], rule_former_functions[],
 	selector_functions[];
 
-extern const struct lua_option declare_options[], dynblock_options[], grepq_options[],
+extern const struct lua_option bpf_options[], declare_options[], dynblock_options[], grepq_options[],
 	listen_options[], move_options[], packet_cache_options[], ring_options[], server_options[],
 	show_servers_options[],
 	structured_options[], svc_options[];

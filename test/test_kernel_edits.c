@@ -1,0 +1,191 @@
+/* Edits of the kernel filter: a transaction that fails takes them back. Where the kernel lets us. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "rules/dyn_filter.h"
+#include "rules/kernel_edits.h"
+#include "rules/kernel_filters.h"
+
+static struct kfilter *filter;
+
+static struct addr address(const char *text)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(text, 0, &a, NULL), 0);
+	return a;
+}
+
+static int fresh(void **state)
+{
+	const struct kfilter_options o = {
+		.map[KFILTER_V4].max = 2, .map[KFILTER_CIDR6].max = 2, .map[KFILTER_NAMES].max = 2};
+	struct err err;
+
+	if (kfilter_open(&o, &filter, &err) < 0) {
+		printf("no kernel filter here: %s\n", err.text);
+		filter = NULL;
+	}
+	return 0;
+}
+
+static int over(void **state)
+{
+	kernel_filters_stop();
+	kfilter_unref(filter);
+	return 0;
+}
+
+static int put(const char *text, uint64_t counter, uint64_t until_ns)
+{
+	struct kfilter_value v = {
+		.counter = counter, .until_ns = until_ns, .action = KFILTER_DROP};
+	struct kfilter_key k;
+	struct addr a = address(text);
+
+	kfilter_key_address(&a, &k);
+	return kernel_edit_put(filter, &k, v);
+}
+
+static int take_out(const char *text)
+{
+	struct kfilter_key k;
+	struct addr a = address(text);
+
+	kfilter_key_address(&a, &k);
+	return kernel_edit_remove(filter, &k);
+}
+
+static void add_text(void *ctx, const char *text, uint64_t packets)
+{
+	snprintf((char *)ctx + strlen(ctx), 200, "%s=%u ", text, (unsigned)packets);
+}
+
+/* All entries that are in force, as the web interface will have them. */
+static const char *entries(void)
+{
+	static char all[1024];
+
+	*all = '\0';
+	kernel_filter_entries(filter, add_text, all);
+	return all;
+}
+
+static unsigned undone, released;
+
+static void undo(void *what, void *before)
+{
+	assert_string_equal(what, "what");
+	assert_string_equal(before, "before");
+	undone++;
+}
+
+static void release(void *what, void *before)
+{
+	released++;
+}
+
+static void what_fails_has_changed_nothing(void **state)
+{
+	static char what[] = "what", before[] = "before";
+
+	if (filter == NULL)
+		skip();
+	undone = released = 0;
+	assert_int_equal(put("192.0.2.1", 7, 0), 0);
+	kernel_edits_begin();
+	assert_int_equal(put("192.0.2.1", 0, UINT64_MAX), 0);
+	assert_int_equal(put("192.0.2.2", 0, 0), 0);
+	assert_int_equal(put("192.0.2.3", 0, 0), -ENOSPC);
+	assert_int_equal(take_out("192.0.2.1"), 0);
+	assert_int_equal(take_out("192.0.2.1"), -ENOENT);
+	assert_int_equal(put("192.0.2.3", 0, 0), 0);
+	kernel_edit_note(undo, release, what, before);
+	kernel_edits_end(false);
+	assert_string_equal(entries(), "192.0.2.1=7 ");
+	assert_int_equal(undone, 1);
+	assert_int_equal(released, 1);
+
+	kernel_edits_begin();
+	assert_int_equal(take_out("192.0.2.1"), 0);
+	assert_int_equal(put("192.0.2.2", 0, 0), 0);
+	kernel_edit_note(undo, release, what, before);
+	kernel_edits_end(true);
+	assert_string_equal(entries(), "192.0.2.2=0 ");
+	kernel_edit_note(undo, release, what, before); /* in none: nothing can fail any more */
+	assert_int_equal(undone, 1);
+	assert_int_equal(released, 3);
+}
+
+static void a_count_goes_on_while_its_entry_is_in_force(void **state)
+{
+	uint64_t now_ns = kfilter_ns(clock_mono_us());
+
+	if (filter == NULL)
+		skip();
+	assert_int_equal(put("192.0.2.1", 7, now_ns + UINT64_C(60000000000)), 0);
+	assert_int_equal(put("192.0.2.1", 0, now_ns - 1), 0);
+	assert_string_equal(entries(), "");
+	assert_int_equal(put("192.0.2.1", 0, 0), 0);
+	assert_string_equal(entries(), "192.0.2.1=0 ");
+}
+
+static void what_is_past_its_time_makes_room(void **state)
+{
+	if (filter == NULL)
+		skip();
+	assert_int_equal(put("192.0.2.1", 0, 1), 0);
+	assert_int_equal(put("192.0.2.2", 0, 1), 0);
+	/* the first test may have looked for room less than a second ago */
+	if (put("192.0.2.3", 0, 0) == -ENOSPC) {
+		assert_int_equal(kfilter_purge(filter, KFILTER_V4, UINT64_MAX), 2);
+		assert_int_equal(put("192.0.2.3", 0, 0), 0);
+	}
+	assert_string_equal(entries(), "192.0.2.3=0 ");
+}
+
+static void entries_of_all_filters(void **state)
+{
+	struct dyn_filter *d;
+	struct addr a = address("192.0.2.9");
+	struct kfilter_key k;
+	char all[256] = "";
+	struct err err;
+
+	if (filter == NULL)
+		skip();
+	kernel_filters_add(filter);
+	assert_int_equal(put("192.0.2.1", 3, 0), 0);
+	kfilter_key_name((const uint8_t *)"\1A", 3, 28, &k);
+	assert_int_equal(kernel_edit_put(filter, &k, (struct kfilter_value){.counter = 2}), 0);
+	d = dyn_filter_new(filter);
+	assert_int_equal(dyn_filter_block(d, &a, 60, "test", true, &err), 0);
+	kernel_filters_entries(add_text, all);
+	assert_non_null(strstr(all, "192.0.2.1=3 "));
+	assert_non_null(strstr(all, "192.0.2.9=0 "));
+	assert_non_null(strstr(all, "a. AAAA=2 "));
+	dyn_filter_purge(d, clock_mono_us());
+	assert_int_equal(take_out("192.0.2.9"), 0);
+	dyn_filter_unref(d);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, over)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_fails_has_changed_nothing),
+		TEST(a_count_goes_on_while_its_entry_is_in_force),
+		TEST(what_is_past_its_time_makes_room),
+		TEST(entries_of_all_filters),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
