@@ -83,8 +83,8 @@ class Line:
 
 
 HEAD = ["200 honest clients, 1,000 q/s", "server", "attack/s", "lost %", "quiet p99", "first 5 s %", "p50 ms", "p99",
-        "then %", "p50 ms", "p99", "late p99", "wait %", "block s", "blocks", "us/packet", "discards", "honest blocked", "MB",
-        "targets"]
+        "then %", "p50 ms", "p99", "late p99", "wait %", "block s", "blocks", "us/packet", "discards", "honest blocked",
+        "MB", "targets"]
 STREAM_HEAD = ["honest clients beside slow ones", "server", "over", "new/s", "quiet p50 ms", "p99", "first 5 s p50",
                "p99", "then p50", "p99", "first %", "then %", "targets"]
 

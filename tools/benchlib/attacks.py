@@ -70,9 +70,14 @@ def sent_until(seen, at_us):
     return ticks[low] + (ticks[low + 1] - ticks[low]) * (at - low)
 
 
-def cost_ns(seen, begin, end, quiet_ns_per_us=0.0):
-    """CPU for each packet of the attack that the server took in, less what it costs without attack."""
-    packets = sent_until(seen, end.at_us) - sent_until(seen, begin.at_us) - (end.drops - begin.drops)
+def cost_ns(seen, begin, end, quiet_ns_per_us=0.0, filtered=False):
+    """
+    CPU for each packet of the attack that the server took in, less what it costs without attack. What a kernel
+    filter throws away the kernel counts as dropped, too: then for each that was sent.
+    """
+    packets = sent_until(seen, end.at_us) - sent_until(seen, begin.at_us)
+    if not filtered:
+        packets -= end.drops - begin.drops
     spent = end.cpu_ns - begin.cpu_ns - quiet_ns_per_us * (end.at_us - begin.at_us)
     return spent / packets if packets > 0 else None
 
@@ -122,7 +127,7 @@ class Round:
     first: dict
     then: dict
     rate: float  # packets a second of the first attack, or new connections
-    lost: float  # share of them that the kernel dropped, its buffer being full
+    lost: float  # share of them that the kernel dropped, its buffer being full, or its filter
     block_s: float  # None: none was seen
     blocks: int
     honest_blocked: int
@@ -214,7 +219,7 @@ def one_round(house, candidate, shape: Shape):
         block_s=(blocked[0] - first_us) / 1e6 if blocked else None,
         blocks=len(shown),
         honest_blocked=len({b for b in [*shown, *(what for _, what in log.begun)] if is_honest(b)}),
-        cpu_ns=cost_ns(main, begin, end, quiet_cost) if counted else None,
+        cpu_ns=cost_ns(main, begin, end, quiet_cost, bool(shape.needs)) if counted else None,
         discard_ns=discard_cost_ns(house, shape.main) if counted else None,
         waited=(end.waited_ns - calm.waited_ns) / 1000 / (end.at_us - calm.at_us),
         mb=(end.rss - calm.rss) / 1e6,
