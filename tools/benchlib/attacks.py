@@ -272,5 +272,5 @@ def summary(shape, rounds):
 
 def measure_attack(house, candidate, shape):
     """Ours in some rounds; of the peer, which is there to compare with, one is enough."""
-    rounds = max(1, house.args.repeat // 2 + 1) if candidate.ours else 1
+    rounds = max(1, house.args.repeat // 2) if candidate.ours else 1
     return summary(shape, [one_round(house, candidate, shape) for _ in range(rounds)])
