@@ -102,10 +102,19 @@ static void mail_ready(struct control_source *s, uint32_t events)
 	workers_drain();
 }
 
+static void beat(void)
+{
+	block_groups_check();
+	lua_block_rules_check();
+}
+
 static void tick(void)
 {
+	bool needs_beat;
+
 	lua_host_maintenance();
-	control_on_beat(block_groups_check, hitters_on() ? HITTERS_BEAT_US / 1000 : 0);
+	needs_beat = hitters_on() || lua_block_rules_watched();
+	control_on_beat(beat, needs_beat ? HITTERS_BEAT_US / 1000 : 0);
 	dyn_filters_tick(clock_mono_us());
 	kernel_blocks_tick(clock_mono_us());
 	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);

@@ -411,3 +411,17 @@ size_t traffic_visit(enum traffic_kind kind,
 			seen += visit_ring(rings[i], visit, ctx);
 	return seen;
 }
+
+uint64_t traffic_noted(enum traffic_kind kind, uint64_t *room)
+{
+	uint64_t noted = 0;
+
+	*room = 0;
+	for (unsigned i = 0; i < ring_count; i++) {
+		if (rings[i]->kind != kind)
+			continue;
+		noted += atomic_load_explicit(&rings[i]->seq, memory_order_relaxed) / 2;
+		*room += rings[i]->entries;
+	}
+	return noted;
+}

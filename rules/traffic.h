@@ -58,4 +58,10 @@ void traffic_unregister(struct traffic_ring *r); /* harmless on NULL */
 size_t traffic_visit(enum traffic_kind kind,
 		     void (*visit)(void *ctx, const struct traffic_record *r), void *ctx);
 
+/*
+ * How many entries all rings of a kind have got since they were made, so fewer than before when one
+ * has gone; *room: how many they hold. Control thread.
+ */
+uint64_t traffic_noted(enum traffic_kind kind, uint64_t *room);
+
 #endif

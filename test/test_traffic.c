@@ -70,6 +70,33 @@ static void ring_of_one_keeps_the_last(void **state)
 	traffic_free(r);
 }
 
+/* Also what was written over, and sampled out is not. */
+static void what_was_noted_is_counted_by_kind(void **state)
+{
+	struct traffic_ring *a = traffic_new(TRAFFIC_QUERIES, 2, 0);
+	struct traffic_ring *b = traffic_new(TRAFFIC_QUERIES, 3, 2);
+	uint64_t room;
+
+	(void)state;
+	assert_int_equal(traffic_noted(TRAFFIC_QUERIES, &room), 0);
+	assert_int_equal(room, 0);
+	traffic_register(a);
+	traffic_register(b);
+	for (unsigned i = 1; i <= 6; i++) {
+		write_at(a, i);
+		write_at(b, i);
+	}
+	assert_int_equal(traffic_noted(TRAFFIC_QUERIES, &room), 6 + 3);
+	assert_int_equal(room, 2 + 3);
+	assert_int_equal(traffic_noted(TRAFFIC_ANSWERS, &room), 0);
+	assert_int_equal(room, 0);
+	traffic_unregister(b);
+	assert_int_equal(traffic_noted(TRAFFIC_QUERIES, &room), 6);
+	traffic_unregister(a);
+	traffic_free(a);
+	traffic_free(b);
+}
+
 static void rings_are_read_one_after_the_other_by_kind(void **state)
 {
 	struct traffic_ring *a = traffic_new(TRAFFIC_QUERIES, 2, 0);
@@ -226,6 +253,7 @@ int main(void)
 		cmocka_unit_test(ring_keeps_the_newest_and_no_more_than_it_is_for),
 		cmocka_unit_test(ring_of_one_keeps_the_last),
 		cmocka_unit_test(rings_are_read_one_after_the_other_by_kind),
+		cmocka_unit_test(what_was_noted_is_counted_by_kind),
 		cmocka_unit_test(sampling_keeps_one_of_so_many),
 		cmocka_unit_test(every_field_comes_back),
 		cmocka_unit_test(names_of_all_lengths_come_back),

@@ -1,7 +1,10 @@
 /*
  * A minimal DNS answerer over UDP and TCP: what stands behind the server in a benchmark, and for
  * `make run` on a machine without a network. A queries get one address, others an empty answer.
+ * Below the name --absent, if there is one, nothing exists. With --large only answers below that name
+ * have --size.
  *   answer --listen 127.0.0.1:5301 [--ttl S] [--rcode N] [--size OCTETS] [--delay-ms N] [--core N]
+ *          [--absent NAME] [--large NAME]
  */
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -10,6 +13,7 @@
 
 #include "core/clock.h"
 #include "core/dns/message.h"
+#include "core/dns/name.h"
 #include "tools/cli.h"
 
 #define BATCH 64
@@ -22,6 +26,10 @@ static struct {
 	uint32_t ttl_s;
 	unsigned rcode, size;
 	uint64_t delay_us;
+	struct zone {
+		uint8_t name[DNS_NAME_MAX];
+		size_t len; /* 0: none */
+	} absent, large;
 } how;
 
 /* A datagram answer held back; a ring in order of due time, since the delay is constant. */
@@ -42,23 +50,48 @@ struct stream {
 	uint8_t in[STREAM_MAX];
 };
 
+/* Whether the name that begins the question is the zone's or below it; letter case counts. */
+static bool is_below(const uint8_t *name, size_t len, const struct zone *z)
+{
+	while (z->len > 0 && len > z->len) {
+		len -= *name + 1u;
+		name += *name + 1u;
+	}
+	return z->len > 0 && len == z->len && memcmp(name, z->name, len) == 0;
+}
+
+static struct zone zone_of(const char *option, const char *text)
+{
+	struct zone z = {.len = 0};
+	struct err err = {""};
+	int len = *text ? name_parse(text, z.name, &err) : 0;
+
+	if (len < 0)
+		die(option, err.text);
+	z.len = (size_t)len;
+	return z;
+}
+
 /* Writes the answer to a query of len octets in msg, in place; 0: none. */
 static size_t answer(uint8_t *msg, size_t len, size_t cap, bool udp)
 {
 	struct question q;
 	struct opt opt;
 	struct wire_wr w;
+	unsigned rcode, size;
 
 	if (len < DNS_HEADER_LEN || (msg_flags(msg) & DNS_QR) || msg_qdcount(msg) == 0 ||
 	    msg_question(msg, len, &q) < 0 || msg_opt(msg, len, &q, &opt) < 0)
 		return 0;
+	rcode = is_below(msg + DNS_HEADER_LEN, q.name_len, &how.absent) ? RCODE_NXDOMAIN : how.rcode;
+	size = how.large.len == 0 || is_below(msg + DNS_HEADER_LEN, q.name_len, &how.large) ? how.size : 0;
 	msg_set_flags(msg, (uint16_t)((msg_flags(msg) & (DNS_RD | DNS_CD | DNS_OPCODE_MASK)) | DNS_QR | DNS_RA |
-				      how.rcode));
+				      rcode));
 	put_u16(msg + 6, 0);
 	put_u16(msg + 8, 0);
 	put_u16(msg + 10, 0);
 	w = (struct wire_wr){.pos = msg + q.end, .end = msg + cap};
-	if (q.qtype == TYPE_A && how.rcode == 0) {
+	if (q.qtype == TYPE_A && rcode == 0) {
 		wr_u16(&w, 0xc00c);
 		wr_u16(&w, TYPE_A);
 		wr_u16(&w, q.qclass);
@@ -68,8 +101,8 @@ static size_t answer(uint8_t *msg, size_t len, size_t cap, bool udp)
 		put_u16(msg + 6, 1);
 	}
 	/* More text records until the answer has the size asked for. */
-	while ((size_t)(w.pos - msg) + 20 < how.size && (!udp || how.size <= DATAGRAM_MAX)) {
-		size_t text = how.size - (size_t)(w.pos - msg) - 13;
+	while ((size_t)(w.pos - msg) + 20 < size && (!udp || size <= DATAGRAM_MAX)) {
+		size_t text = size - (size_t)(w.pos - msg) - 13;
 
 		if (text > 200)
 			text = 200;
@@ -237,6 +270,8 @@ int main(int argc, char **argv)
 	how.ttl_s = (uint32_t)cli_number(argc, argv, "ttl", 3600);
 	how.rcode = (unsigned)cli_number(argc, argv, "rcode", 0);
 	how.size = (unsigned)cli_number(argc, argv, "size", 0);
+	how.absent = zone_of("--absent", cli_text(argc, argv, "absent", ""));
+	how.large = zone_of("--large", cli_text(argc, argv, "large", ""));
 	how.delay_us = (uint64_t)(cli_number(argc, argv, "delay-ms", 0) * 1000);
 	pin_to((int)cli_number(argc, argv, "core", -1));
 	if (listen(tcp, SOMAXCONN) < 0)

@@ -1,7 +1,9 @@
 /*
  * The floor: a UDP echo with recvmmsg and sendmmsg, batches of 64. What it costs a packet is what the
  * kernel's sockets cost; everything that a server costs above it is the server's own.
- *   echo --listen 127.0.0.1:5300 [--core N]
+ * With --discard it takes datagrams and answers none, but the first: what blocking a packet costs at
+ * least.
+ *   echo --listen 127.0.0.1:5300 [--discard 1] [--core N]
  */
 #include <poll.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@ int main(int argc, char **argv)
 	struct addr at = cli_addr(argc, argv, "listen", "127.0.0.1:5300");
 	int fd = socket(at.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
+	bool discard = cli_number(argc, argv, "discard", 0) != 0, greeted = false;
 	int size = 4 << 20;
 
 	pin_to((int)cli_number(argc, argv, "core", -1));
@@ -42,6 +45,9 @@ int main(int argc, char **argv)
 			poll(&p, 1, -1);
 			continue;
 		}
+		if (discard && greeted)
+			continue;
+		greeted = true; /* whoever started it waits for one answer */
 		for (int i = 0; i < n; i++) {
 			iov[i].iov_len = msg[i].msg_len;
 			buf[i][2] |= 0x80; /* QR: the load generator counts it as an answer */

@@ -34,7 +34,8 @@ static int new_group(lua_State *L)
 {
 	struct group_box *box = lua_object_new(L, &lua_block_group, sizeof(*box));
 
-	box->hook = box->suffix.kept = LUA_NOREF;
+	box->hook = LUA_NOREF;
+	lua_block_suffix_init(&box->suffix);
 	box->group = block_group_new();
 	return 1;
 }
@@ -401,7 +402,7 @@ static int apply(lua_State *L)
 
 	if (block_group_apply(box->group, &err) < 0)
 		return lua_fail(L, "%s", err.text);
-	lua_block_suffix_apply(L, &box->suffix, box->group);
+	lua_block_suffix_arm(L, 1, &box->suffix, box->group);
 	block_groups_tell();
 	return 0;
 }
@@ -420,6 +421,7 @@ static int gc(lua_State *L)
 	box->group = NULL;
 	luaL_unref(L, LUA_REGISTRYINDEX, box->hook);
 	box->hook = LUA_NOREF;
+	lua_block_suffix_unwatch(L, &box->suffix);
 	lua_block_suffix_drop(L, &box->suffix);
 	return 0;
 }

@@ -70,8 +70,14 @@ void lua_block_suffix_set(lua_State *L, struct block_suffix *s)
 	lua_tostring(L, -1); /* a number becomes the text that is lent */
 	lua_rawseti(L, -2, KEPT_REASON);
 	lua_block_suffix_drop(L, s);
+	next.watch = s->watch;
 	next.kept = luaL_ref(L, LUA_REGISTRYINDEX);
 	*s = next;
+}
+
+void lua_block_suffix_init(struct block_suffix *s)
+{
+	*s = (struct block_suffix){.kept = LUA_NOREF, .watch.self = LUA_NOREF};
 }
 
 void lua_block_suffix_drop(lua_State *L, struct block_suffix *s)
@@ -140,7 +146,7 @@ static void ask(void *ctx, const struct stat_node *node)
 	lua_settop(a->L, top);
 }
 
-void lua_block_suffix_apply(lua_State *L, const struct block_suffix *s, struct block_group *g)
+void lua_block_suffix_apply(lua_State *L, struct block_suffix *s, struct block_group *g)
 {
 	struct asking a = {.L = L, .rule = s, .group = g};
 	struct stat_tree *tree;
@@ -154,6 +160,7 @@ void lua_block_suffix_apply(lua_State *L, const struct block_suffix *s, struct b
 	a.kept = lua_gettop(L);
 	stat_tree_fill(tree, clock_mono_us(), s->seconds * UINT64_C(1000000));
 	stat_tree_visit(tree, ask, &a);
+	s->failed = a.failed;
 	lua_pop(L, 1);
 	lua_disown(own);
 }

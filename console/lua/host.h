@@ -53,6 +53,14 @@ void lua_host_interrupt(void);
  */
 void lua_host_maintenance(void);
 
+/*
+ * Rules about names (setSuffixMatchRule) of groups that were applied within BLOCK_ARMED_US: whether
+ * there are any; and asks their visitors where enough new answers came, each as a transaction of its
+ * own. For a beat some times a second.
+ */
+bool lua_block_rules_watched(void);
+void lua_block_rules_check(void);
+
 void lua_host_exit_callbacks(void);
 
 /* The workers' hooks (workers/workers.h): state-change callbacks, checkFunction, response

@@ -333,6 +333,34 @@ class Suffixes(Blocks):
         self.assertEqual(dns.message.from_wire(c.s.recv(512)).rcode(), 5)
         self.assertEqual(d.lua('visited["nx.test."]'), "25")
 
+    def ask_many(self, d, n, per_s):
+        """So many names that do not exist, from an address that is not looked at."""
+        c = self.client(d, "127.0.0.2")
+        c.s.setblocking(False)
+        begin = time.monotonic()
+        for i in range(n):
+            time.sleep(max(0, begin + i / per_s - time.monotonic()))
+            c.s.send(wire(f"n{i}.nx.test"))
+
+    def test_an_attack_is_met_between_two_calls_of_apply(self):
+        d = self.start(self.RULE)
+        beats = d.lua("beats")
+        self.assertTrue(wait_for(lambda: d.lua("beats") != beats, 3))  # the next comes in a second
+        begin = time.time()
+        self.ask_many(d, 1500, 15000)
+        self.assertTrue(wait_for(lambda: self.blocks(d), 3))
+        when = re.search(r'block of nx.test. begins.* ts="([0-9.]+)"', d.output())
+        self.assertLess(float(when.group(1)) - begin, 0.7)
+
+    def test_a_visitor_that_fails_is_asked_no_more_until_the_next_apply(self):
+        d = self.start('''tries = 0
+            dbr:setSuffixMatchRule(10, "s", 60, DNSAction.Drop, function() tries = tries + 1 error("oh") end)''')
+        before = [int(x.split(".")[0]) for x in (d.lua("beats"), d.lua("tries"))]
+        self.ask_many(d, 6000, 4000)
+        after = [int(x.split(".")[0]) for x in (d.lua("beats"), d.lua("tries"))]
+        self.assertGreater(after[1], before[1])
+        self.assertLessEqual(after[1] - before[1], after[0] - before[0] + 1)
+
     def test_excluded_names(self):
         d = self.start(self.RULE + 'dbr:excludeDomains({"nx.test", newDNSName("other.test")})')
         c = self.client(d, "127.0.0.2")

@@ -32,21 +32,27 @@ def free_port():
 class Process:
     """A program pinned to cores, its output in a file, and what the kernel knows about it."""
 
-    def __init__(self, argv, cores, log):
+    def __init__(self, argv, cores, log, first=None):
+        """first is called in the child before the program runs."""
         self.argv, self.log = argv, log
         with open(log, "ab") as out:
             self.child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                preexec_fn=lambda: os.sched_setaffinity(0, cores))
+                preexec_fn=lambda: (os.sched_setaffinity(0, cores), first and first()))
 
     def threads_cpu_ns(self):
         """Of each thread, by its id."""
+        return {tid: cpu for tid, (cpu, _) in self.threads_schedstat().items()}
+
+    def threads_schedstat(self):
+        """Of each thread what it ran and what it waited for a core, in ns."""
         spent = {}
         task = f"/proc/{self.child.pid}/task"
         for tid in os.listdir(task):
             try:
                 with open(f"{task}/{tid}/schedstat") as f:
-                    spent[tid] = int(f.read().split()[0])
+                    ran, waited, _ = f.read().split()
+                    spent[tid] = int(ran), int(waited)
             except FileNotFoundError:
                 pass  # a thread that has just ended
         return spent
@@ -109,9 +115,9 @@ class House:
     def tool(self, name):
         return os.path.join(self.args.tools, name)
 
-    def start(self, argv, core, name, port, patience_s=60):
+    def start(self, argv, core, name, port, patience_s=60, first=None):
         """Returns when it answers on the port."""
-        p = Process(argv, {core}, f"{self.dir}/{name}.log")
+        p = Process(argv, {core}, f"{self.dir}/{name}.log", first)
         self.running.append(p)
         p.wait_until_it_answers(port, patience_s)
         return p

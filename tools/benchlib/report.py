@@ -3,6 +3,8 @@ import statistics
 import sys
 
 from benchlib import churn
+from benchlib.attack_report import report_attacks
+from benchlib.attack_rows import SHAPES
 from benchlib.figures import FIGURES, flatness
 from benchlib.instructions import callgrind_instructions
 from benchlib.rows import FLAT_NAMES, MILLION, ROWS, Row
@@ -218,6 +220,8 @@ def report_all(house, candidates, pattern):
         report.sets(wanted(SETS, lambda s: s[0]), house)
     if pattern.search(CLIENTS_MEMORY):
         report.clients(CLIENTS_MEMORY, house)
+    if wanted(SHAPES):
+        report_attacks(report, wanted(SHAPES), house, print_table)
     for f in wanted(FIGURES):
         report.single(f.label, f.unit, f.target, lambda c, f=f: f.measure(house, c))
     return report.data

@@ -62,14 +62,16 @@ class Candidate:
 class Running:
     """One candidate started on a configuration, of which lua is the last part; it answers."""
 
-    def __init__(self, house, candidate, cache_entries, lua="", wrapper=()):
+    def __init__(self, house, candidate, cache_entries, lua="", wrapper=(), backend_port=None,
+                 first=None):
         self.house, self.port = house, free_port()
         name = f"{candidate.name}-{self.port}"
-        conf = f"{house.dir}/{name}.conf"
-        with open(conf, "w") as f:
-            f.write(candidate.configuration(self.port, house.backend_port, cache_entries, lua))
-        self.process = house.start([*wrapper, *candidate.argv(conf)], house.server_core, name,
-                                   self.port, 900 if wrapper else 60)
+        self.conf = f"{house.dir}/{name}.conf"
+        with open(self.conf, "w") as f:
+            f.write(candidate.configuration(self.port, backend_port or house.backend_port,
+                                            cache_entries, lua))
+        self.process = house.start([*wrapper, *candidate.argv(self.conf)], house.server_core, name,
+                                   self.port, 900 if wrapper else 60, first)
 
     def warm(self, names, *options):
         """Every name once, and once more for those whose answer was lost."""

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+"""The attacks of the benchmark, scaled down: a block comes when its definition is met, and hits nobody honest."""
+import json
+import os
+import re
+import subprocess
+import time
+
+from harness import BUILD, TestCase, main, wait_for
+
+TOOLS = os.path.join(BUILD, "tools")
+CONFIG = '''
+    addAction(QNameSuffixRule("noise.test"), DropAction())
+    addAction(AllRule(), SpoofAction("192.0.2.1"))
+    local dbr = dynBlockRulesGroup()
+    dbr:setQueryRate(100, 10, "too many", 60)
+    beats = 0
+    function maintenance()
+        beats = beats + 1
+        dbr:apply()
+    end
+'''
+
+
+class Attacks(TestCase):
+    def start(self, d, tool, *options):
+        child = subprocess.Popen([os.path.join(TOOLS, tool), "--to", f"127.0.0.1:{d.port}", *map(str, options)],
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(child.stdout.close)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        return child
+
+    def attacked(self, seconds, *attacks):
+        """The daemon, what honest clients saw of it meanwhile, and when the first attack began (wall clock)."""
+        d = self.daemon(CONFIG)
+        self.assertTrue(wait_for(lambda: int(d.lua("beats").split(".")[0]) > 0))
+        honest = self.start(d, "honest", "--duration", seconds, "--qps", 400, "--clients", 100)
+        time.sleep(0.2)
+        attacks = [self.start(d, "attack", "--duration", seconds - 0.5, *a) for a in attacks]
+        outputs = [json.loads(a.communicate()[0]) for a in attacks]
+        took = [int(line.split()[2]) for line in honest.communicate()[0].splitlines()]
+        begun_at = time.time() - (time.monotonic() - outputs[0]["first_us"] / 1e6)
+        return d, took, begun_at
+
+    def only_block(self, d, begun_at):
+        """What is blocked, and how long after the attack's begin it came."""
+        blocks = [line.split()[0] for line in d.console("showDynBlocks()").splitlines()[1:]]
+        self.assertEqual(len(blocks), 1, blocks)
+        when = re.search(rf'block of {blocks[0]} begins.* ts="([0-9.]+)"', d.output())
+        return blocks[0], float(when.group(1)) - begun_at
+
+    def test_a_flood_from_one_source(self):
+        d, took, begun_at = self.attacked(3, ("--qps", 10000, "--from", "127.64.0.1"))
+        block, after = self.only_block(d, begun_at)
+        self.assertEqual(block, "127.64.0.1/32")
+        self.assertGreaterEqual(after, 1000 / 10000 - 0.002)  # the definition: more than 1,000 queries in 10 s
+        self.assertLess(after, 1000 / 10000 + 0.5)  # a reading every 100 ms, on a machine that does other things
+        self.assertEqual(sum(t < 0 for t in took), 0, "honest queries without an answer")
+        self.assertGreater(d.stats()["dyn-blocked"], 10000)
+
+    def test_an_abuser_amid_noise(self):
+        d, took, begun_at = self.attacked(7.5, ("--qps", 200, "--from", "127.90.0.1"),
+                                          ("--qps", 10000, "--from", "127.100.0.1", "--sources", 9900000,
+                                           "--zone", "noise.test", "--names", 1000))
+        block, after = self.only_block(d, begun_at)
+        self.assertEqual(block, "127.90.0.1/32")
+        self.assertGreater(after, 5)
+        self.assertLess(after, 6.5)
+        self.assertEqual(sum(t < 0 for t in took), 0, "honest queries without an answer")
+
+
+if __name__ == "__main__":
+    main()
