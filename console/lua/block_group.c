@@ -365,15 +365,13 @@ static void on_new(void *ctx, const struct dynblock_new *b)
 {
 	const struct group_box *box = ctx;
 	lua_State *L = host.L;
-	char trace[LUA_TRACE_MAX + 32];
 	struct err err;
 
 	lua_pushcfunction(L, call_hook);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, box->hook);
 	lua_pushlightuserdata(L, (void *)b);
 	if (lua_host_call_txn(L, 2, &err) < 0)
-		log_error("setup", "a hook for new blocks failed, nothing of it took place: %s%s",
-			  err.text, lua_trace_text(trace));
+		lua_host_failed("a hook for new blocks", &err, NULL);
 }
 
 static int set_hook(lua_State *L)

@@ -12,6 +12,7 @@
 #include "console/stat_tree.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/stats.h"
 
 /* What the table of a rule holds, so that its texts live as long as the rule. */
 enum { KEPT_VISITOR = 1, KEPT_REASON, KEPT_TAG_NAME, KEPT_TAG_VALUE };
@@ -132,11 +133,13 @@ static void ask(void *ctx, const struct stat_node *node)
 	lua_rawgeti(a->L, a->kept, KEPT_VISITOR);
 	lua_push_stat_node(a->L, node);
 	a->failed = lua_host_call(a->L, 3, 3, &err) < 0;
-	if (a->failed)
+	if (a->failed) {
+		stat_inc(stats_control(), STAT_LUA_CALLBACK_ERRORS);
 		log_error("setup", "the visitor of setSuffixMatchRule() failed: %s%s", err.text,
 			  lua_trace_text(trace));
-	else if (lua_toboolean(a->L, top + 1))
+	} else if (lua_toboolean(a->L, top + 1)) {
 		block(a, node, top + 1);
+	}
 	lua_settop(a->L, top);
 }
 

@@ -37,6 +37,7 @@ void lua_host_start(enum lua_role role)
 		abort();
 	luaL_openlibs(host.L);
 	lua_compat_register(host.L);
+	lua_limit_register(host.L);
 	lua_rows_register(host.L);
 	servers_on_free(server_freed);
 }
@@ -45,6 +46,7 @@ void lua_host_stop(void)
 {
 	if (host.L == NULL)
 		return;
+	lua_limit_stop();
 	lua_resolver_stop();
 	lua_delta_free();
 	lua_former_stop();
@@ -119,16 +121,37 @@ static void stop_running(lua_State *L, lua_Debug *where)
 	(void)where;
 	if (host.calls == 0)
 		return; /* nobody would catch it: our own work on the state, which ends soon */
+	luaL_where(L, 0); /* of what runs, not of who called it */
 	if (host.interrupted)
-		luaL_error(L, "interrupted: the program ends");
-	luaL_error(L, "more output than the %I octets that setConsoleOutputMaxMsgSize allows",
-		   (LUAI_UACINT)out_max());
+		lua_pushliteral(L, "interrupted: the program ends");
+	else if (host.late)
+		lua_pushfstring(L, "took longer than the %d s that setLuaTimeLimit allows",
+				(int)lua_limit_seconds());
+	else
+		lua_pushfstring(
+			L, "more output than the %I octets that setConsoleOutputMaxMsgSize allows",
+			(LUAI_UACINT)out_max());
+	lua_concat(L, 2);
+	lua_error(L);
+}
+
+/* At each instruction, so that code which catches errors does not get far. */
+static void stop_thread(lua_State *L)
+{
+	lua_sethook(L, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 /* Lua allows just this call in a signal handler. */
-static void stop_soon(void)
+void lua_host_stop_soon(void)
 {
-	lua_sethook(host.L, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	stop_thread(host.L);
+}
+
+void lua_host_stop_in(lua_State *coroutine)
+{
+	stop_thread(host.L);
+	stop_thread(coroutine);
+	stop_running(coroutine, NULL);
 }
 
 void lua_host_interrupt(void)
@@ -136,7 +159,7 @@ void lua_host_interrupt(void)
 	if (host.L == NULL)
 		return;
 	host.interrupted = 1;
-	stop_soon();
+	lua_host_stop_soon();
 }
 
 /* A signal between the first two lines would be forgotten, but for the loop's end that it asks for,
@@ -154,7 +177,7 @@ void lua_host_resume(void)
 static void out_keep(const char *text, size_t len)
 {
 	if (host.out_len + len > out_max())
-		stop_soon();
+		lua_host_stop_soon();
 	else
 		out_append(text, len);
 }
@@ -197,9 +220,11 @@ int lua_host_call(lua_State *L, int n_args, int n_results, struct err *err)
 
 	lua_pushcfunction(L, lua_on_error);
 	lua_insert(L, at);
-	host.calls++;
+	if (host.calls++ == 0)
+		lua_limit_begin();
 	rc = lua_pcall(L, n_args, n_results, at);
-	host.calls--;
+	if (--host.calls == 0)
+		lua_limit_end();
 	if (rc == LUA_OK) {
 		lua_remove(L, at);
 		return 0;

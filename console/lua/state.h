@@ -19,6 +19,8 @@ struct host {
 	bool changed;   /* a row with side effects was called since the command began */
 	bool wants_exit;
 	volatile sig_atomic_t interrupted;
+	volatile sig_atomic_t late; /* what runs has run into setLuaTimeLimit */
+	bool was_late; /* the last run that began outside has */
 	unsigned calls; /* of lua_host_call, one in another */
 	struct txn *txn; /* of the Lua that runs; NULL: none runs */
 	char *out;       /* octets of output, not terminated */
@@ -51,6 +53,23 @@ void lua_host_resume(void);
 
 /* A line of output that a command's result does not take the place of, other than what it shows. */
 void lua_host_say(const char *line);
+
+/* What runs fails at its next instruction; the second also in a coroutine, from its hook. */
+void lua_host_stop_soon(void);
+void lua_host_stop_in(lua_State *coroutine);
+
+/*
+ * console/lua/callbacks.c: a function of the configuration that we called has failed, with what is said of
+ * it. Counts it, and logs it with its trace: each time, or with last_us (0 at first) about once a minute.
+ */
+void lua_host_failed(const char *what, const struct err *err, uint64_t *last_us);
+
+/* console/lua/time_limit.c: around what runs from outside, and its limit in seconds. */
+void lua_limit_begin(void);
+void lua_limit_end(void);
+unsigned lua_limit_seconds(void);
+void lua_limit_register(lua_State *L);
+void lua_limit_stop(void);
 
 /* console/lua/errors.c: message handler of pcall. */
 int lua_on_error(lua_State *L);
