@@ -24,6 +24,7 @@
 #include "rules/acl.h"
 #include "rules/block_rules.h"
 #include "rules/dynblocks.h"
+#include "rules/asked.h"
 #include "rules/hitters.h"
 #include "workers/workers.h"
 
@@ -95,12 +96,19 @@ static void log_setup(void)
 static void mail_ready(struct control_source *s, uint32_t events)
 {
 	workers_drain();
+	lua_query_count_read();
+}
+
+static void beat(void)
+{
+	block_groups_check();
+	lua_query_count_read();
 }
 
 static void tick(void)
 {
 	lua_host_maintenance();
-	control_on_beat(block_groups_check, hitters_on() ? HITTERS_BEAT_US / 1000 : 0);
+	control_on_beat(beat, hitters_on() || asked_on() ? HITTERS_BEAT_US / 1000 : 0);
 	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
 	workers_tick();
@@ -149,6 +157,7 @@ static int start_workers(unsigned n, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	lua_query_count_follow(); /* what the file said */
 	mail_source = (struct control_source){mail_ready, workers_mail_fd()};
 	rc = control_watch(&mail_source, EPOLLIN);
 	if (rc < 0) {

@@ -47,6 +47,7 @@ void lua_host_stop(void)
 	if (host.L == NULL)
 		return;
 	lua_limit_stop();
+	lua_query_count_stop();
 	lua_resolver_stop();
 	lua_delta_free();
 	lua_former_stop();
@@ -266,6 +267,7 @@ int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
 		workers_wake();
 	end_deferred(commit && rc == 0);
 	dynblocks_end(commit && rc == 0);
+	lua_query_count_follow();
 	return rc;
 }
 
@@ -446,6 +448,7 @@ char *lua_host_command(const char *line, size_t *len)
 	char *text;
 	int rc;
 
+	lua_query_count_read(); /* what was answered before a command, it sees */
 	host.out_len = 0;
 	host.to_buffer = true;
 	host.changed = false;

@@ -55,6 +55,13 @@ void lua_host_maintenance(void);
 
 void lua_host_exit_callbacks(void);
 
+/*
+ * Queries that workers have noted for setQueryCount are counted, some milliseconds' worth at most; and
+ * workers are told whether they are to note them, as the live tables say. Neither inside a transaction.
+ */
+void lua_query_count_read(void);
+void lua_query_count_follow(void);
+
 /* The workers' hooks (workers/workers.h): state-change callbacks, checkFunction, response
  * validator. */
 void lua_host_server_changed(struct server *s, bool up, bool first);

@@ -21,6 +21,7 @@ const struct lua_file lua_files[] = {
 	{"help", help_functions, NULL},
 	{"log", log_functions, NULL},
 	{"statistics", stats_functions, NULL},
+	{"statistics", query_count_functions, lua_query_count_setup},
 	{"metrics", metric_functions, NULL},
 	{"callbacks", callback_functions, NULL},
 	{"network", net_functions, NULL},
@@ -79,7 +80,7 @@ const struct lua_object *const lua_objects[] = {
 	&lua_query_action, &lua_response_action,
 	&lua_query_rule,   &lua_response_rule,
 	&lua_svc,          &lua_timed_set,
-	&lua_dynblock,     &lua_block_group,
+	&lua_dynblock,     &lua_block_group,   &lua_question,
 	&lua_ring_entry,   &lua_stat_node,
 	&lua_stat_counts,  NULL,
 };

@@ -71,6 +71,9 @@ unsigned lua_limit_seconds(void);
 void lua_limit_register(lua_State *L);
 void lua_limit_stop(void);
 
+/* console/lua/query_count.c */
+void lua_query_count_stop(void);
+
 /* console/lua/errors.c: message handler of pcall. */
 int lua_on_error(lua_State *L);
 
