@@ -12,7 +12,7 @@
 struct group_box {
 	struct block_group *group;
 	int hook; /* reference of a function, LUA_NOREF: none */
-	struct block_suffix suffix;
+	struct block_suffix suffix, native; /* native: in place of suffix, where there is one */
 };
 
 /* A finalizer of Lua may still hold a group that was collected just before. */
@@ -34,7 +34,7 @@ static int new_group(lua_State *L)
 {
 	struct group_box *box = lua_object_new(L, &lua_block_group, sizeof(*box));
 
-	box->hook = box->suffix.kept = LUA_NOREF;
+	box->hook = box->suffix.kept = box->native.kept = LUA_NOREF;
 	box->group = block_group_new();
 	return 1;
 }
@@ -388,8 +388,19 @@ static int set_hook(lua_State *L)
 
 static int set_suffix_rule(lua_State *L)
 {
-	lua_block_suffix_set(L, &box_of(L)->suffix);
+	lua_block_suffix_set(L, &box_of(L)->suffix, false);
 	return 0;
+}
+
+static int set_native_rule(lua_State *L)
+{
+	lua_block_suffix_set(L, &box_of(L)->native, true);
+	return 0;
+}
+
+static const struct block_suffix *names_of(const struct group_box *box)
+{
+	return box->native.kept != LUA_NOREF ? &box->native : &box->suffix;
 }
 
 static int apply(lua_State *L)
@@ -399,14 +410,16 @@ static int apply(lua_State *L)
 
 	if (block_group_apply(box->group, &err) < 0)
 		return lua_fail(L, "%s", err.text);
-	lua_block_suffix_apply(L, &box->suffix, box->group);
+	lua_block_suffix_apply(L, names_of(box), box->group);
 	block_groups_tell();
 	return 0;
 }
 
 static int to_string(lua_State *L)
 {
-	lua_push_block_group_text(L, check(L));
+	struct group_box *box = box_of(L);
+
+	lua_push_block_group_text(L, box->group, names_of(box));
 	return 1;
 }
 
@@ -419,6 +432,7 @@ static int gc(lua_State *L)
 	luaL_unref(L, LUA_REGISTRYINDEX, box->hook);
 	box->hook = LUA_NOREF;
 	lua_block_suffix_drop(L, &box->suffix);
+	lua_block_suffix_drop(L, &box->native);
 	return 0;
 }
 
@@ -449,6 +463,10 @@ static const struct lua_method methods[] = {
 	       COMMON ", action, function(node, self, children) [, options]",
 	       "blocks the names of recent answers for which the function returns true [, reason [, "
 	       "action]]"),
+	METHOD("setSuffixMatchRuleFFI", set_native_rule, 0,
+	       COMMON ", action, function(node) [, options]",
+	       "the same, with a function that reads its node with functions of ffi.C; where there is one, that of "
+	       "setSuffixMatchRule is not called"),
 	METHOD("setMasks", set_masks, 0, "v4, v6 [, port]",
 	       "how many bits of an address, and of its port, make a client; by default 32, 128, 0"),
 	METHOD("excludeRange", exclude_range, 0, RANGES,

@@ -10,10 +10,11 @@ struct block_suffix {
 	int kept; /* reference of a table: the visitor and texts; LUA_NOREF: there is no rule */
 	unsigned seconds, block_s;
 	uint8_t action;
+	bool native; /* the visitor is one for ffi.C */
 };
 
-/* The arguments of setSuffixMatchRule, from 2 on, become the rule. */
-void lua_block_suffix_set(lua_State *L, struct block_suffix *s);
+/* The arguments of setSuffixMatchRule, or with native of setSuffixMatchRuleFFI, from 2 on, become the rule. */
+void lua_block_suffix_set(lua_State *L, struct block_suffix *s, bool native);
 
 /*
  * Asks the visitor about each name of the tree of recent answers, and blocks those that it says.
@@ -26,7 +27,11 @@ void lua_block_suffix_drop(lua_State *L, struct block_suffix *s);
 /* Whether the number is a DNSAction. */
 bool lua_is_block_action(double number);
 
-/* Pushes what a group is, a line for each rule, range and name. */
-void lua_push_block_group_text(lua_State *L, const struct block_group *g);
+/* What the rule is, a line cut to size; empty where there is none. */
+void lua_block_suffix_text(lua_State *L, const struct block_suffix *s, char *text, size_t size);
+
+/* Pushes what a group is, a line for each rule, range and name; names is the rule about names. */
+void lua_push_block_group_text(lua_State *L, const struct block_group *g,
+			       const struct block_suffix *names);
 
 #endif

@@ -86,6 +86,7 @@ void lua_host_visit_words(void (*visit)(void *ctx, const char *word), void *ctx)
 struct lua_row_view {
 	const char *file, *object; /* object NULL: a global function */
 	const char *name, *params, *help;
+	bool is_library; /* object is a table of functions */
 };
 
 /* Visits the options of one function: name, "boolean", unit ("" for none), help. */

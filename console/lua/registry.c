@@ -82,5 +82,5 @@ const struct lua_object *const lua_objects[] = {
 	&lua_svc,          &lua_timed_set,
 	&lua_dynblock,     &lua_block_group,   &lua_question,
 	&lua_ring_entry,   &lua_stat_node,
-	&lua_stat_counts,  NULL,
+	&lua_stat_counts,  &lua_ffi_library,   NULL,
 };

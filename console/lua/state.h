@@ -71,6 +71,8 @@ unsigned lua_limit_seconds(void);
 void lua_limit_register(lua_State *L);
 void lua_limit_stop(void);
 
+void lua_ffi_register(lua_State *L); /* console/lua/ffi.c */
+
 /* console/lua/query_count.c */
 void lua_query_count_stop(void);
 
@@ -83,7 +85,6 @@ const char *lua_trace_text(char text[static LUA_TRACE_MAX + 32]);
 /* console/lua/compat.c: what Lua 5.1 and LuaJIT had and 5.4 has not. */
 void lua_compat_register(lua_State *L);
 void lua_compat_bit_register(lua_State *L); /* console/lua/compat_bit.c */
-void lua_compat_ffi_register(lua_State *L); /* console/lua/compat_ffi.c */
 
 /* console/lua/compat_format.c: numbers as text the way Lua 5.1 wrote them. */
 void lua_compat_format_register(lua_State *L);
