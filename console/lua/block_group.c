@@ -40,7 +40,7 @@ static int new_group(lua_State *L)
 }
 
 const struct lua_function block_group_functions[] = {
-	{"dynBlockRulesGroup", new_group, ROW_READS, "",
+	{"dynBlockRulesGroup", new_group, ROW_READS | ROW_EXACT, "",
 	 "an empty DynBlockRulesGroup; its apply() is for maintenance()"},
 	{NULL, NULL, 0, NULL, NULL},
 };
@@ -248,6 +248,9 @@ static const struct netmask_table *read_ranges(lua_State *L)
 
 	if (given)
 		return given;
+	if (lua_arg_missing(L, 2))
+		lua_fail(L, "ranges must be a netmask, a list of them or a NetmaskGroup, got %s",
+			 lua_value_text(L, 2));
 	read = lua_push_netmask_group(L);
 	if (!lua_istable(L, 2)) {
 		if (!lua_add_netmask(L, 2, read, &err))
@@ -443,46 +446,47 @@ static int gc(lua_State *L)
 #define RANGES "netmask|{netmask, …}|NetmaskGroup"
 #define OF_ALL "blocks clients with more than this part of their answers "
 static const struct lua_method methods[] = {
-	METHOD("setQueryRate", set_query_rate, 0, "rate, " COMMON REST,
+	METHOD("setQueryRate", set_query_rate, ROW_EXACT, "rate, " COMMON REST,
 	       "blocks clients that ask more than rate × seconds queries in so many seconds"),
-	METHOD("setResponseByteRate", set_byte_rate, 0, "rate, " COMMON REST,
+	METHOD("setResponseByteRate", set_byte_rate, ROW_EXACT, "rate, " COMMON REST,
 	       "blocks clients that get more than rate × seconds octets of answers"),
-	METHOD("setQTypeRate", set_qtype_rate, 0, "qtype, rate, " COMMON REST,
+	METHOD("setQTypeRate", set_qtype_rate, ROW_EXACT, "qtype, rate, " COMMON REST,
 	       "blocks clients with more than rate × seconds queries of a type"),
-	METHOD("setRCodeRate", set_rcode_rate, 0, "rcode, rate, " COMMON REST,
+	METHOD("setRCodeRate", set_rcode_rate, ROW_EXACT, "rcode, rate, " COMMON REST,
 	       "blocks clients with more than rate × seconds answers of a response code"),
-	METHOD("setRCodeRatio", set_rcode_ratio, 0, "rcode, ratio, " COMMON LEAST R_REST,
+	METHOD("setRCodeRatio", set_rcode_ratio, ROW_EXACT, "rcode, ratio, " COMMON LEAST R_REST,
 	       OF_ALL "of a response code"),
-	METHOD("setAllowedRCodesRatio", set_allowed_ratio, 0,
+	METHOD("setAllowedRCodesRatio", set_allowed_ratio, ROW_EXACT,
 	       "{rcode, …}, ratio, " COMMON LEAST R_REST,
 	       OF_ALL "of response codes that are not listed"),
-	METHOD("setCacheMissRatio", set_miss_ratio, 0,
+	METHOD("setCacheMissRatio", set_miss_ratio, ROW_EXACT,
 	       "ratio, " COMMON LEAST ", minimumGlobalCacheHitRatio" R_REST,
 	       OF_ALL "not from the cache, while the cache answers at least its part of all"),
-	METHOD("setSuffixMatchRule", set_suffix_rule, 0,
+	METHOD("setSuffixMatchRule", set_suffix_rule, ROW_EXACT,
 	       COMMON ", action, function(node, self, children) [, options]",
 	       "blocks the names of recent answers for which the function returns true [, reason [, "
 	       "action]]"),
-	METHOD("setSuffixMatchRuleFFI", set_native_rule, 0,
+	METHOD("setSuffixMatchRuleFFI", set_native_rule, ROW_EXACT,
 	       COMMON ", action, function(node) [, options]",
 	       "the same, with a function that reads its node with functions of ffi.C; where there is one, that of "
 	       "setSuffixMatchRule is not called"),
-	METHOD("setMasks", set_masks, 0, "v4, v6 [, port]",
+	METHOD("setMasks", set_masks, ROW_EXACT, "v4, v6 [, port]",
 	       "how many bits of an address, and of its port, make a client; by default 32, 128, 0"),
-	METHOD("excludeRange", exclude_range, 0, RANGES,
+	METHOD("excludeRange", exclude_range, ROW_EXACT, RANGES,
 	       "clients that are neither blocked nor counted"),
-	METHOD("includeRange", include_range, 0, RANGES,
+	METHOD("includeRange", include_range, ROW_EXACT, RANGES,
 	       "exceptions from that; the longest netmask decides"),
-	METHOD("removeRange", remove_range, 0, RANGES, "takes out exactly these netmasks"),
-	METHOD("excludeDomains", exclude_domains, 0, "name|{name, …}",
+	METHOD("removeRange", remove_range, ROW_EXACT, RANGES, "takes out exactly these netmasks"),
+	METHOD("excludeDomains", exclude_domains, ROW_EXACT, "name|{name, …}",
 	       "names that are not blocked, with all below them"),
-	METHOD("setNewBlockInsertedHook", set_hook, 0,
+	METHOD("setNewBlockInsertedHook", set_hook, ROW_EXACT,
 	       "function(type, key, reason, action, duration, warning)",
 	       "is called for each new block; type is 0 for clients and 1 for names"),
-	METHOD("setQuiet", set_quiet, 0, "quiet", "true: no line on the log for new blocks"),
-	METHOD("apply", apply, ROW_NOT_CLIENT, "",
+	METHOD("setQuiet", set_quiet, ROW_EXACT, "quiet",
+	       "true: no line on the log for new blocks"),
+	METHOD("apply", apply, ROW_NOT_CLIENT | ROW_EXACT, "",
 	       "blocks who is over a limit now, and in the next two seconds as soon as he is"),
-	METHOD("toString", to_string, ROW_READS, "", "its rules, a line each"),
+	METHOD("toString", to_string, ROW_READS | ROW_EXACT, "", "its rules, a line each"),
 	METHODS_END,
 };
 

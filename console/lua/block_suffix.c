@@ -46,15 +46,13 @@ static uint8_t read_action(lua_State *L, int i)
 /* seconds, reason, blockingTime, action, visitor [, options] */
 void lua_block_suffix_set(lua_State *L, struct block_suffix *s, bool native)
 {
-	struct block_suffix next = {
-		.seconds = (unsigned)lua_arg_integer(L, 2, "seconds", 1, UINT32_MAX),
-		.block_s = (unsigned)lua_arg_integer(L, 4, "blockingTime", 1, UINT32_MAX),
-		.action = read_action(L, 5),
-		.native = native,
-	};
+	struct block_suffix next = {.native = native};
 	const char *tag_name = NULL, *tag_value = NULL;
 
+	next.seconds = (unsigned)lua_arg_integer(L, 2, "seconds", 1, UINT32_MAX);
 	lua_arg_string(L, 3, "reason");
+	next.block_s = (unsigned)lua_arg_integer(L, 4, "blockingTime", 1, UINT32_MAX);
+	next.action = read_action(L, 5);
 	lua_arg_function(L, 6, "visitor");
 	if (!lua_arg_missing(L, 7)) {
 		lua_options_check(L, 7, dynblock_options);

@@ -44,10 +44,11 @@ static int add_state_changed(lua_State *L)
 }
 
 const struct lua_function callback_functions[] = {
-	{"addMaintenanceCallback", add_maintenance, 0, "function() [, name]",
+	{"addMaintenanceCallback", add_maintenance, ROW_EXACT, "function() [, name]",
 	 "is called after maintenance(), about once a second"},
-	{"addExitCallback", add_exit, 0, "function()", "is called at the end of the program"},
-	{"addServerStateChangeCallback", add_state_changed, 0, "function(nameWithAddr, up)",
+	{"addExitCallback", add_exit, ROW_EXACT, "function()",
+	 "is called at the end of the program"},
+	{"addServerStateChangeCallback", add_state_changed, ROW_EXACT, "function(nameWithAddr, up)",
 	 "is called when health checks find a server's state changed"},
 	{NULL, NULL, 0, NULL, NULL},
 };

@@ -249,13 +249,13 @@ static int clear_counters(lua_State *L)
 }
 
 const struct lua_function query_count_functions[] = {
-	{"setQueryCountFilter", set_filter, 0, "function(dq)",
+	{"setQueryCountFilter", set_filter, ROW_EXACT, "function(dq)",
 	 "decides how queries are counted: it is shown a DNSQuestion, and returns whether to count it, and "
 	 "the name to count it under"},
-	{"getQueryCounters", get_counters, ROW_READS, "[max]",
+	{"getQueryCounters", get_counters, ROW_READS | ROW_EXACT, "[max]",
 	 "how many queries each name had, the first max (10) of them, most asked first; 100000 names are "
 	 "kept at most"},
-	{"clearQueryCounters", clear_counters, 0, "", "forgets them"},
+	{"clearQueryCounters", clear_counters, ROW_EXACT, "", "forgets them"},
 	{NULL, NULL, 0, NULL, NULL},
 };
 

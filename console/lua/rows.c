@@ -19,10 +19,42 @@ static bool may_run(const char *name, unsigned flags)
 	return !((flags & ROW_NOT_CLIENT) && host.role == LUA_CLIENT);
 }
 
+/* How many arguments params names: "rate, {type, …} [, options]" has three. */
+static int params_len(const char *params)
+{
+	int n = *params != '\0', depth = 0;
+
+	for (; *params != '\0'; params++) {
+		if (*params == '{' || *params == '(')
+			depth++;
+		else if (*params == '}' || *params == ')')
+			depth--;
+		else if (*params == ',' && depth == 0)
+			n++;
+	}
+	return n;
+}
+
+/* n: how many arguments it was called with, without the object itself. */
+static void check_number(lua_State *L, unsigned flags, const char *params, int n)
+{
+	int most;
+
+	if (!(flags & ROW_EXACT))
+		return;
+	most = params_len(params);
+	if (n > most && most == 0)
+		lua_fail(L, "takes no arguments, got %d", n);
+	if (n > most)
+		lua_fail(L, "takes at most %d argument%s (%s), got %d", most, most == 1 ? "" : "s",
+			 params, n);
+}
+
 static int call_function(lua_State *L)
 {
 	const struct lua_function *row = lua_touserdata(L, lua_upvalueindex(1));
 
+	check_number(L, row->flags, row->params, lua_gettop(L));
 	return may_run(row->name, row->flags) ? row->call(L) : 0;
 }
 
@@ -35,6 +67,7 @@ static int call_method(lua_State *L)
 	if (lua_object_test(L, 1, object) == NULL)
 		return lua_fail(L, "not called on a %s: write object:%s(…) with a colon",
 				object->name, row->name);
+	check_number(L, row->flags, row->params, lua_gettop(L) - 1);
 	return may_run(row->name, row->flags) ? row->call(L) : 0;
 }
 
@@ -133,6 +166,7 @@ static int call_library(lua_State *L)
 {
 	const struct lua_method *row = lua_touserdata(L, lua_upvalueindex(1));
 
+	check_number(L, row->flags, row->params, lua_gettop(L));
 	return may_run(row->name, row->flags) ? row->call(L) : 0;
 }
 

@@ -16,6 +16,7 @@ enum lua_row_flags {
 	ROW_STARTUP = 1,    /* prints "NAME cannot be used at runtime!" later and does nothing */
 	ROW_READS = 2,      /* has no side effect: not kept for delta() */
 	ROW_NOT_CLIENT = 4, /* does nothing in a console client (returns nil) */
+	ROW_EXACT = 8,      /* more arguments than params has are an error, as in dnsdist */
 };
 
 struct lua_function {
