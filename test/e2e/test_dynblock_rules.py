@@ -215,6 +215,19 @@ class Groups(Blocks):
         self.assertLess(self.blocked_after(d, "127.0.0.1"), 120)
         self.assertLess(self.blocked_after(d, "127.0.1.1"), 120)
 
+    def test_ranges_that_overlap(self):
+        """The longest netmask that covers a client decides, whatever came first; of equal ones the last said."""
+        d = self.start('''dbr:setQueryRate(10, 2, "range", 60)
+            dbr:includeRange("127.0.1.1/32") dbr:excludeRange("127.0.1.0/24") dbr:includeRange("127.0.0.0/16")
+            dbr:excludeRange("127.0.2.0/24") dbr:includeRange("127.0.2.0/25") dbr:excludeRange("127.0.2.2")
+            dbr:includeRange("127.0.3.0/24") dbr:excludeRange("127.0.3.0/24")
+            dbr:excludeRange("127.0.4.0/24") dbr:includeRange("127.0.4.0/24")''')
+        for source in ("127.0.1.2", "127.0.2.200", "127.0.2.2", "127.0.3.1"):
+            self.passes(d, source, 60)
+        self.assertEqual(self.blocks(d), {})
+        for source in ("127.0.1.1", "127.0.2.1", "127.0.4.1", "127.0.9.1"):
+            self.assertLess(self.blocked_after(d, source), 120, source)
+
     def test_the_excluded_do_not_make_their_network_blocked(self):
         d = self.start('dbr:setQueryRate(10, 2, "range", 60) dbr:setMasks(24, 64) dbr:excludeRange("127.0.0.2")')
         self.passes(d, "127.0.0.2", 100)
