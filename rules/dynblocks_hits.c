@@ -130,6 +130,7 @@ void block_hits_reset(struct dynblock *b)
 {
 	atomic_store_explicit(&b->serial, ++last_serial, memory_order_relaxed);
 	atomic_store_explicit(&b->hits, 0, memory_order_relaxed);
+	block_top_forget(b);
 }
 
 size_t block_hits_memory(void)

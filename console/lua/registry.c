@@ -34,6 +34,7 @@ const struct lua_file lua_files[] = {
 	{"netmasks", netmask_group_functions, NULL},
 	{"limits", limiter_functions, NULL},
 	{"dynamic blocks", dynblock_functions, NULL},
+	{"dynamic blocks", dynblock_top_functions, NULL},
 	{"dynamic blocks", block_group_functions, NULL},
 	{"dynamic blocks", exceed_functions, NULL},
 	{"rules", chain_functions, NULL},

@@ -14,7 +14,7 @@ extern const struct lua_function acl_functions[], address_functions[], cache_fun
 	setting_functions[], setting_other_functions[], show_functions[], show_latency_functions[],
 	show_tcp_functions[], stats_functions[], suffix_functions[];
 
-extern const struct lua_function dynblock_functions[], rule_bench_functions[],
+extern const struct lua_function dynblock_functions[], dynblock_top_functions[], rule_bench_functions[],
 	rule_pair_functions[], rule_text_functions[], svc_functions[], timed_set_functions[];
 
 extern const struct lua_function query_count_functions[], grepq_functions[], ring_entry_functions[], ring_functions[],

@@ -75,7 +75,7 @@ FUNCTIONS = {
     "addDynamicBlock": ([("address", ADDRESS, "newCA('192.0.2.1')")] + BLOCK +
                         [("action", COUNT, "0"), ("seconds", NUMBER, "10"), ("clientIPMask", COUNT, "32"),
                          ("clientIPPortMask", COUNT, "0"), ("option", OPTIONS, "{}")], 2),
-    "clearDynBlocks": ([], 0), "showDynBlocks": ([], 0), "getDynamicBlocks": ([], 0), "getDynamicBlocksSMT": ([], 0),
+    "topDynBlocks": ([("top", COUNT, "1")], 0), "clearDynBlocks": ([], 0), "showDynBlocks": ([], 0), "getDynamicBlocks": ([], 0), "getDynamicBlocksSMT": ([], 0),
     "setDynBlocksAction": ([("action", COUNT, "DNSAction.Drop")], 1),
     "setDynBlocksPurgeInterval": ([("value", COUNT, "60")], 1),
     "exceedQRate": (EXCEED, 2), "exceedServFails": (EXCEED, 2), "exceedNXDOMAINs": (EXCEED, 2),
