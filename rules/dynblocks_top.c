@@ -17,7 +17,7 @@
 #define MOST    20 /* blocks of a reason */
 #define REASONS 64
 
-/* Blocks that one call of block_top_step looks at: a million in eight seconds, some 10 ms of each.
+/* Blocks that one call of block_top_step looks at: a million in eight seconds, 2 to 4 ms of each.
  */
 #define STEP 131072u
 

@@ -24,6 +24,15 @@ void lua_block_suffix_apply(lua_State *L, const struct block_suffix *s, struct b
 
 void lua_block_suffix_drop(lua_State *L, struct block_suffix *s);
 
+/*
+ * console/lua/block_ranges.c: methods with netmasks, or names, as argument 2. Each of them goes to
+ * the function; is taken out; is excluded.
+ */
+int lua_block_ranges(lua_State *L, struct block_group *g,
+		     void (*each)(struct block_group *, const struct netmask *));
+int lua_block_remove_ranges(lua_State *L, struct block_group *g);
+int lua_block_exclude_names(lua_State *L, struct block_group *g);
+
 /* Whether the number is a DNSAction. */
 bool lua_is_block_action(double number);
 

@@ -54,6 +54,13 @@ void lua_host_resume(void);
 /* A line of output that a command's result does not take the place of, other than what it shows. */
 void lua_host_say(const char *line);
 
+/* Nothing was shown, but for complaints. */
+void lua_host_restart_output(void);
+
+/* console/lua/result.c: what a command returned, on top of the stack, in place of what it printed.
+ */
+void lua_print_result(lua_State *L);
+
 /* What runs fails at its next instruction; the second also in a coroutine, from its hook. */
 void lua_host_stop_soon(void);
 void lua_host_stop_in(lua_State *coroutine);
