@@ -25,6 +25,7 @@
 #include "rules/block_rules.h"
 #include "rules/dyn_filter.h"
 #include "rules/dynblocks.h"
+#include "rules/asked.h"
 #include "rules/hitters.h"
 #include "rules/kernel_blocks.h"
 #include "rules/kernel_filters.h"
@@ -100,12 +101,14 @@ static void log_setup(void)
 static void mail_ready(struct control_source *s, uint32_t events)
 {
 	workers_drain();
+	lua_query_count_read();
 }
 
 static void beat(void)
 {
 	block_groups_check();
 	lua_block_rules_check();
+	lua_query_count_read();
 }
 
 static void tick(void)
@@ -113,7 +116,7 @@ static void tick(void)
 	bool needs_beat;
 
 	lua_host_maintenance();
-	needs_beat = hitters_on() || lua_block_rules_watched();
+	needs_beat = hitters_on() || asked_on() || lua_block_rules_watched();
 	control_on_beat(beat, needs_beat ? HITTERS_BEAT_US / 1000 : 0);
 	dyn_filters_tick(clock_mono_us());
 	kernel_blocks_tick(clock_mono_us());
@@ -210,6 +213,7 @@ static int start_workers(unsigned n, struct err *err)
 
 	if (rc < 0)
 		return rc;
+	lua_query_count_follow(); /* what the file said */
 	mail_source = (struct control_source){mail_ready, workers_mail_fd()};
 	rc = control_watch(&mail_source, EPOLLIN);
 	if (rc < 0) {

@@ -8,7 +8,8 @@
 
 struct row {
 	uint64_t count, hash;
-	size_t key; /* where in keys: a length octet, then the key */
+	size_t key; /* where in keys */
+	uint16_t len;
 	size_t came;
 };
 
@@ -45,9 +46,7 @@ void tally_free(struct tally *t)
 
 static bool is_key(const struct tally *t, const struct row *r, const void *key, size_t len)
 {
-	const uint8_t *own = t->keys + r->key;
-
-	return own[0] == len && memcmp(own + 1, key, len) == 0;
+	return r->len == len && memcmp(t->keys + r->key, key, len) == 0;
 }
 
 static size_t *place_of(const struct tally *t, const void *key, size_t len, uint64_t hash)
@@ -86,13 +85,12 @@ static size_t keep_key(struct tally *t, const void *key, size_t len)
 {
 	size_t at = t->keys_len;
 
-	if (at + len + 1 > t->keys_cap) {
+	if (at + len >= t->keys_cap) {
 		t->keys_cap = 2 * (t->keys_cap + len + 1);
 		t->keys = mem_realloc(t->keys, t->keys_cap, 1);
 	}
-	t->keys[at] = (uint8_t)len;
-	memcpy(t->keys + at + 1, key, len);
-	t->keys_len = at + len + 1;
+	memcpy(t->keys + at, key, len);
+	t->keys_len = at + len;
 	return at;
 }
 
@@ -102,26 +100,36 @@ static void add_row(struct tally *t, const void *key, size_t len, uint64_t hash,
 		t->cap = 2 * (t->cap + PLACES_FIRST);
 		t->rows = mem_realloc(t->rows, t->cap, sizeof(*t->rows));
 	}
-	t->rows[t->n] = (struct row){n, hash, keep_key(t, key, len), t->n};
+	t->rows[t->n] = (struct row){n, hash, keep_key(t, key, len), (uint16_t)len, t->n};
 	t->n++;
 	if (2 * t->n > t->mask)
 		grow_places(t);
 }
 
-void tally_add(struct tally *t, const void *key, size_t len, uint64_t n)
+bool tally_add_within(struct tally *t, const void *key, size_t len, uint64_t n, size_t max_keys,
+		      size_t max_octets)
 {
 	uint64_t hash = hash_keyed(key, len);
 	size_t *place;
 
-	assert(len <= UINT8_MAX);
+	assert(len <= TALLY_KEY_MAX);
 	place = place_of(t, key, len, hash);
-	t->total += n;
 	if (*place != 0) {
+		t->total += n;
 		t->rows[*place - 1].count += n;
-		return;
+		return true;
 	}
+	if (t->n >= max_keys || len > max_octets || t->keys_len > max_octets - len)
+		return false;
+	t->total += n;
 	*place = t->n + 1;
 	add_row(t, key, len, hash, n);
+	return true;
+}
+
+void tally_add(struct tally *t, const void *key, size_t len, uint64_t n)
+{
+	tally_add_within(t, key, len, n, SIZE_MAX, SIZE_MAX);
 }
 
 size_t tally_len(const struct tally *t)
@@ -152,7 +160,7 @@ void tally_sort(struct tally *t)
 
 uint64_t tally_at(const struct tally *t, size_t i, const uint8_t **key, size_t *len)
 {
-	*len = t->keys[t->rows[i].key];
-	*key = t->keys + t->rows[i].key + 1;
+	*len = t->rows[i].len;
+	*key = t->keys + t->rows[i].key;
 	return t->rows[i].count;
 }

@@ -9,8 +9,14 @@ struct tally;
 struct tally *tally_new(void);    /* gives */
 void tally_free(struct tally *t); /* harmless on NULL */
 
-/* Adds n to what is counted under these octets, at most 255 of them. */
+/* Adds n to what is counted under these octets, at most TALLY_KEY_MAX of them. */
+#define TALLY_KEY_MAX UINT16_MAX
 void tally_add(struct tally *t, const void *key, size_t len, uint64_t n);
+
+/* The same, unless that would be a new key above so many keys, or octets of all keys: false then.
+ */
+bool tally_add_within(struct tally *t, const void *key, size_t len, uint64_t n, size_t max_keys,
+		      size_t max_octets);
 
 /* How many keys there are, and all that was added. */
 size_t tally_len(const struct tally *t);

@@ -21,6 +21,7 @@ struct settings {
 	uint32_t ring_entries;                     /* of recent queries, and of recent answers */
 	uint32_t ring_sampling;                    /* one of so many is kept; 0, 1: all */
 	bool ring_queries, ring_answers;           /* whether they are recorded */
+	uint32_t query_count_filter;               /* which function of setQueryCountFilter; 0: none */
 	bool local_override;                       /* -l was given: plain listeners of the file are replaced */
 };
 

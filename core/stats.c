@@ -202,6 +202,7 @@ static uint64_t compute(enum computed id, const char *name, const struct procsta
 		return SUM_OF(latency_count[LATENCY_UDP]);
 	case COMPUTED_DYN_BLOCK_NMG_SIZE:
 	case COMPUTED_SECURITY_STATUS:
+	case COMPUTED_QUERY_COUNT_LOST:
 		return provided(name);
 	default:
 		return *(const uint64_t *)((const char *)p + proc_values[id]);

@@ -229,6 +229,7 @@ static void clear_live(void)
 		if (dynblock_tables[i].end > 1)
 			block_table_clear(&dynblock_tables[i], true);
 	block_purge_reset();
+	block_top_reset();
 	blocks_note_present();
 	blocks_settle(0);
 }
@@ -376,7 +377,7 @@ size_t dynblocks_count(enum dynblock_kind kind)
 
 size_t dynblocks_memory(void)
 {
-	size_t len = causes_memory() + block_hits_memory();
+	size_t len = causes_memory() + block_hits_memory() + block_top_memory();
 
 	for (unsigned i = 0; i < BLOCK_KINDS; i++)
 		len += block_table_memory(&dynblock_tables[i]);
@@ -400,6 +401,7 @@ void dynblocks_stop(void)
 {
 	dynblocks_end(false);
 	block_purge_reset();
+	block_top_reset();
 	for (unsigned i = 0; i < BLOCK_KINDS; i++)
 		block_table_clear(&dynblock_tables[i], false);
 	blocks_note_present();

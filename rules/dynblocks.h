@@ -89,6 +89,19 @@ char *dynblock_text(const struct dynblock_view *b, char text[static DYNBLOCK_TEX
 void dynblocks_visit(enum dynblock_kind kind,
 		     void (*visit)(void *ctx, const struct dynblock_view *b), void *ctx);
 
+/* A block that meets many queries, and how many a second. */
+struct dynblock_offender {
+	const char *reason, *what;
+	double hits_per_s;
+};
+
+/*
+ * Visits the blocks that met the most queries in the last minute, at most 20 of each reason (of 64 of
+ * them), by reason, the first ones first. Texts stay until the next dynblocks_tick, clear or stop. They are looked at every ten seconds by dynblocks_tick.
+ */
+void dynblocks_top(enum dynblock_kind kind,
+		   void (*visit)(void *ctx, const struct dynblock_offender *o), void *ctx);
+
 /* How many there are, with those past their time that were not removed yet; without a draft. */
 size_t dynblocks_count(enum dynblock_kind kind);
 
@@ -98,7 +111,7 @@ size_t dynblocks_memory(void);
 /*
  * Once a second: writes down how many blocks began and ended without a line of their own, and every
  * purge_s seconds (0: never) begins to remove those past their time, some milliseconds of it a
- * call.
+ * call. Keeps dynblocks_top up to date.
  */
 void dynblocks_tick(uint64_t now_us, uint32_t purge_s);
 

@@ -36,6 +36,9 @@ struct counts {
 static struct perworker counts = {.size = sizeof(struct counts)};
 static uint32_t last_serial;
 
+/* No worker of this number or above has begun: a look at all blocks asks each that has. */
+static _Atomic unsigned n_workers;
+
 static uint64_t key_of(const struct dynblock *b)
 {
 	return (uint64_t)atomic_load_explicit(&b->serial, memory_order_relaxed) << 28 |
@@ -50,7 +53,11 @@ static struct way *set_of(struct counts *c, uint64_t key)
 
 void dynblocks_worker_begin(unsigned worker)
 {
+	unsigned n = atomic_load_explicit(&n_workers, memory_order_relaxed);
+
 	perworker_get(&counts, worker);
+	while (n <= worker && !atomic_compare_exchange_weak(&n_workers, &n, worker + 1))
+		;
 }
 
 /* To the block it counted for, if that is still the same one. */
@@ -116,7 +123,8 @@ uint64_t block_hits(const struct dynblock *b)
 {
 	uint64_t key = key_of(b), sum = counter_get(&b->hits);
 
-	for (unsigned w = 0; w <= WORKERS_MAX; w++) {
+	for (unsigned w = 0, n = atomic_load_explicit(&n_workers, memory_order_acquire); w < n;
+	     w++) {
 		struct counts *c = perworker_peek(&counts, w);
 
 		if (c != NULL)
@@ -130,6 +138,7 @@ void block_hits_reset(struct dynblock *b)
 {
 	atomic_store_explicit(&b->serial, ++last_serial, memory_order_relaxed);
 	atomic_store_explicit(&b->hits, 0, memory_order_relaxed);
+	block_top_forget(b);
 }
 
 /*
@@ -190,4 +199,5 @@ void block_hits_stop(void)
 {
 	perworker_fini(&counts);
 	perworker_fini(&seen);
+	atomic_store_explicit(&n_workers, 0, memory_order_relaxed);
 }

@@ -73,6 +73,7 @@ void dynblocks_tick(uint64_t now_us, uint32_t purge_s)
 	begin_when_due(now_us, purge_s);
 	if (purge.table < BLOCK_KINDS)
 		purge_step(now_us);
+	block_top_step(now_us);
 	for (unsigned i = 0; i < BLOCK_KINDS; i++)
 		block_table_step(&dynblock_tables[i], PURGE_STEP);
 	blocks_settle(0);

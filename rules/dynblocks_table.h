@@ -171,6 +171,14 @@ void block_log_held_back(void); /* how many lines there would have been more, si
 void block_purge_reset(void);
 
 /*
+ * rules/dynblocks_top.c: looks at some blocks when it is time; a block has begun anew; all have gone.
+ */
+void block_top_step(uint64_t now_us);
+void block_top_forget(const struct dynblock *b);
+void block_top_reset(void);
+size_t block_top_memory(void);
+
+/*
  * rules/dynblocks.c
  */
 

@@ -31,7 +31,7 @@ static struct {
 	bool attached, refused;
 	bool has_ports[BLOCK_NAME]; /* there are blocks of a part of the ports */
 	uint8_t default_action;     /* as blocks without one had it last */
-	struct netmask_table *held; /* of an automatic filter: addresses that it has */
+	struct netmask_table *held; /* addresses that the filter has, and some that have ended */
 	uint64_t seen;              /* packets of the total that are in dyn-blocked */
 	uint64_t full_us;           /* when the last line about a full map was written; 0: none */
 } kernel;
@@ -96,10 +96,24 @@ static bool is_ours(const struct kfilter_value *v)
 	return v->owner == KFILTER_DYNBLOCK && v->process == kernel.process;
 }
 
-/* The entry of a block, if it has one of its own. */
+static struct netmask netmask_of(const struct dynblock *b)
+{
+	struct dynblock_view v;
+
+	block_view_key(b, &v);
+	return (struct netmask){.base = v.addr, .bits = (uint8_t)width_of(b)};
+}
+
+/* The entry of a block, if it has one of its own. Most have none, and then the kernel is not asked.
+ */
 static bool find(const struct dynblock *b, struct kfilter_key *k, struct kfilter_value *v)
 {
-	if (!is_address(b))
+	struct netmask nm;
+
+	if (!is_address(b) || netmask_table_len(kernel.held) == 0)
+		return false;
+	nm = netmask_of(b);
+	if (netmask_table_lookup(kernel.held, &nm.base) == NETMASK_NONE)
 		return false;
 	key_of(b, k);
 	return kfilter_get(kernel.filter, k, v) && is_ours(v);
@@ -117,17 +131,22 @@ static void refused(enum kfilter_map map, int rc, uint64_t now_us)
 
 static void hold(const struct dynblock *b)
 {
-	struct netmask nm = {.bits = (uint8_t)width_of(b)};
-	struct dynblock_view v;
+	struct netmask nm = netmask_of(b);
 
-	if (kernel.attach == NULL)
-		return;
-	block_view_key(b, &v);
-	nm.base = v.addr;
 	netmask_table_add(kernel.held, &nm, 0);
-	if (!kernel.attached)
-		kernel.attach(true);
+	if (kernel.attach == NULL || kernel.attached)
+		return;
+	kernel.attach(true);
 	kernel.attached = true;
+}
+
+static void give_up(const struct dynblock *b, const struct kfilter_key *k)
+{
+	struct netmask nm = netmask_of(b);
+
+	kfilter_remove(kernel.filter, k);
+	if (kernel.attach == NULL) /* an automatic one looks itself, and detaches with the last */
+		netmask_table_remove(kernel.held, &nm);
 }
 
 /* Its count begins at what the kernel has counted for it. Whether it is there. */
@@ -163,7 +182,7 @@ static void take_back(struct dynblock *b)
 
 	if (!find(b, &k, &v))
 		return;
-	kfilter_remove(kernel.filter, &k);
+	give_up(b, &k);
 	atomic_fetch_add_explicit(&b->hits, v.counter, memory_order_relaxed);
 }
 
@@ -179,10 +198,11 @@ static void bring_in_line(struct dynblock *b, bool was_in_force)
 		take_back(b);
 		return;
 	}
+	if (kernel.attach != NULL && !find(b, &k, &v))
+		return; /* until it is hot */
 	key_of(b, &k);
 	if (!kfilter_get(kernel.filter, &k, &v)) {
-		if (kernel.attach == NULL)
-			put(b, action, 0);
+		put(b, action, 0);
 		return;
 	}
 	/* the entry of the operator, of a DynBPFFilter, of another process says what happens */
@@ -274,7 +294,7 @@ void kernel_block_goes(struct dynblock *b)
 	struct kfilter_key k;
 
 	if (find(b, &k, &v))
-		kfilter_remove(kernel.filter, &k);
+		give_up(b, &k);
 }
 
 static void remove_own(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
@@ -299,8 +319,7 @@ void kernel_blocks_clear(void)
 	kfilter_visit(kernel.filter, KFILTER_V4, remove_own, NULL);
 	kfilter_visit(kernel.filter, KFILTER_V6, remove_own, NULL);
 	kernel.has_ports[BLOCK_V4] = kernel.has_ports[BLOCK_V6] = false;
-	if (kernel.attach)
-		forget_held();
+	forget_held();
 }
 
 uint64_t kernel_block_hits(const struct dynblock *b, uint64_t now_us, bool *in_kernel)

@@ -5,6 +5,7 @@
 #include "workers/pipeline.h"
 
 #include "core/dns/answer.h"
+#include "rules/asked.h"
 #include "rules/hitters.h"
 
 static unsigned action_of(const struct worker *w, const struct dynblock_hit *hit)
@@ -35,12 +36,16 @@ static void count(struct worker *w, const struct dynblock_hit *hit)
 	dynblocks_hit(hit, w->id);
 }
 
-/* The ring of queries has those that are dropped, too: it shows who goes on asking. And who does
- * goes on being over his limit. */
+/* The ring of queries has those that are dropped, too: it shows who goes on asking. They are counted by
+ * name as well. And who goes on asking goes on being over his limit. */
 static void note_dropped(struct worker *w, struct query *q)
 {
-	if (w->query_ring != NULL && msg_question(q->packet, q->len, &q->question) == 0)
-		traffic_note_query(w->query_ring, q, w->now_us);
+	if ((w->query_ring != NULL || asked_are_noted()) &&
+	    msg_question(q->packet, q->len, &q->question) == 0) {
+		if (likely(w->query_ring != NULL))
+			traffic_note_query(w->query_ring, q, w->now_us);
+		asked_note(w->id, q, &q->frontend->addr, w->now_us);
+	}
 	hitters_blocked(w->id, &q->client);
 }
 

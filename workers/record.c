@@ -2,6 +2,7 @@
  * owns. */
 #include "workers/pipeline.h"
 
+#include "rules/asked.h"
 #include "rules/hitters.h"
 
 static struct frontend_counters *counters_of(struct worker *w, const struct frontend *f)
@@ -31,6 +32,7 @@ void record_question(struct worker *w, const struct query *q)
 	if (likely(w->query_ring != NULL))
 		traffic_note_query(w->query_ring, q, w->now_us);
 	hitters_query(w->id, &q->client, q->question.qtype, w->now_s);
+	asked_note(w->id, q, &q->frontend->addr, w->now_us);
 }
 
 static void count_self_made(struct worker_stats *s, unsigned rcode)

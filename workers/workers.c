@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "rules/hitters.h"
+#include "rules/asked.h"
 #include "rules/log_sink.h"
 #include "rules/neighbours.h"
 #include "rules/tee.h"
@@ -96,6 +97,7 @@ static void free_all(void)
 		worker_free(workers.list[i]);
 	workers.n = 0;
 	hitters_stop();
+	asked_stop();
 	mailbox_drain(&workers.inbox,
 		      (void *)workers.hooks); /* what workers' last mails sent back */
 	mailbox_fini(&workers.inbox);
@@ -155,6 +157,7 @@ int workers_start(unsigned n, const struct workers_hooks *hooks, struct err *err
 	workers.hooks = hooks;
 	workers.ticked_us = clock_mono_us();
 	hitters_start(n);
+	asked_start(n, workers_wake_control);
 	rc = make_all(n, err);
 	if (rc == 0)
 		rc = start_threads(err);

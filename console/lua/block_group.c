@@ -12,7 +12,7 @@
 struct group_box {
 	struct block_group *group;
 	int hook; /* reference of a function, LUA_NOREF: none */
-	struct block_suffix suffix;
+	struct block_suffix suffix, native; /* native: in place of suffix, where there is one */
 };
 
 /* A finalizer of Lua may still hold a group that was collected just before. */
@@ -36,12 +36,13 @@ static int new_group(lua_State *L)
 
 	box->hook = LUA_NOREF;
 	lua_block_suffix_init(&box->suffix);
+	lua_block_suffix_init(&box->native);
 	box->group = block_group_new();
 	return 1;
 }
 
 const struct lua_function block_group_functions[] = {
-	{"dynBlockRulesGroup", new_group, ROW_READS, "",
+	{"dynBlockRulesGroup", new_group, ROW_READS | ROW_EXACT, "",
 	 "an empty DynBlockRulesGroup; its apply() is for maintenance()"},
 	{NULL, NULL, 0, NULL, NULL},
 };
@@ -236,95 +237,24 @@ static int set_masks(lua_State *L)
 	return 0;
 }
 
-/*
- * Ranges and names. All of a list is read before anything is done with it.
- */
-
-/* A table of the netmasks at index 2, which lends it to the stack. */
-static const struct netmask_table *read_ranges(lua_State *L)
-{
-	const struct netmask_table *given = lua_test_netmask_group(L, 2);
-	struct netmask_table *read;
-	struct err err;
-
-	if (given)
-		return given;
-	read = lua_push_netmask_group(L);
-	if (!lua_istable(L, 2)) {
-		if (!lua_add_netmask(L, 2, read, &err))
-			lua_fail(L, "%s", err.text);
-		return read;
-	}
-	for (size_t i = 1, n = lua_list_len(L, 2, "ranges"); i <= n; i++) {
-		lua_rawgeti(L, 2, (lua_Integer)i);
-		if (!lua_add_netmask(L, -1, read, &err))
-			lua_fail(L, "entry %d of ranges: %s", (int)i, err.text);
-		lua_pop(L, 1);
-	}
-	return read;
-}
-
-static int for_ranges(lua_State *L, void (*each)(struct block_group *, const struct netmask *))
-{
-	struct block_group *g = check(L);
-	const struct netmask_table *t = read_ranges(L);
-
-	for (size_t i = 0; i < netmask_table_len(t); i++)
-		each(g, netmask_table_at(t, i, NULL));
-	return 0;
-}
-
 static int exclude_range(lua_State *L)
 {
-	return for_ranges(L, block_group_exclude);
+	return lua_block_ranges(L, check(L), block_group_exclude);
 }
 
 static int include_range(lua_State *L)
 {
-	return for_ranges(L, block_group_include);
+	return lua_block_ranges(L, check(L), block_group_include);
 }
 
 static int remove_range(lua_State *L)
 {
-	struct block_group *g = check(L);
-	const struct netmask_table *t = read_ranges(L);
-
-	for (size_t i = 0; i < netmask_table_len(t); i++) {
-		struct netmask nm = *netmask_table_at(t, i, NULL);
-		char text[NETMASK_TEXT_MAX];
-
-		if (!block_group_remove_range(g, &nm))
-			lua_warn(L, "%s was neither excluded nor included",
-				 netmask_text(&nm, text));
-	}
-	return 0;
-}
-
-/* The names at index 2; with add false they are only read. */
-static void read_names(lua_State *L, struct block_group *g, bool add)
-{
-	uint8_t name[DNS_NAME_MAX];
-	size_t n = lua_istable(L, 2) ? lua_list_len(L, 2, "domains") : 1, len;
-
-	for (size_t i = 1; i <= n; i++) {
-		if (lua_istable(L, 2))
-			lua_rawgeti(L, 2, (lua_Integer)i);
-		else
-			lua_pushvalue(L, 2);
-		len = lua_arg_name(L, lua_gettop(L), "a name in domains", name);
-		if (add && block_group_exclude_name(g, name, len) < 0)
-			lua_fail(L, "too many names");
-		lua_pop(L, 1);
-	}
+	return lua_block_remove_ranges(L, check(L));
 }
 
 static int exclude_domains(lua_State *L)
 {
-	struct block_group *g = check(L);
-
-	read_names(L, g, false);
-	read_names(L, g, true);
-	return 0;
+	return lua_block_exclude_names(L, check(L));
 }
 
 static int set_quiet(lua_State *L)
@@ -366,15 +296,13 @@ static void on_new(void *ctx, const struct dynblock_new *b)
 {
 	const struct group_box *box = ctx;
 	lua_State *L = host.L;
-	char trace[LUA_TRACE_MAX + 32];
 	struct err err;
 
 	lua_pushcfunction(L, call_hook);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, box->hook);
 	lua_pushlightuserdata(L, (void *)b);
 	if (lua_host_call_txn(L, 2, &err) < 0)
-		log_error("setup", "a hook for new blocks failed, nothing of it took place: %s%s",
-			  err.text, lua_trace_text(trace));
+		lua_host_failed("a hook for new blocks", &err, NULL);
 }
 
 static int set_hook(lua_State *L)
@@ -391,8 +319,19 @@ static int set_hook(lua_State *L)
 
 static int set_suffix_rule(lua_State *L)
 {
-	lua_block_suffix_set(L, &box_of(L)->suffix);
+	lua_block_suffix_set(L, &box_of(L)->suffix, false);
 	return 0;
+}
+
+static int set_native_rule(lua_State *L)
+{
+	lua_block_suffix_set(L, &box_of(L)->native, true);
+	return 0;
+}
+
+static struct block_suffix *names_of(struct group_box *box)
+{
+	return box->native.kept != LUA_NOREF ? &box->native : &box->suffix;
 }
 
 static int apply(lua_State *L)
@@ -402,14 +341,18 @@ static int apply(lua_State *L)
 
 	if (block_group_apply(box->group, &err) < 0)
 		return lua_fail(L, "%s", err.text);
-	lua_block_suffix_arm(L, 1, &box->suffix, box->group);
+	if (names_of(box) != &box->suffix)
+		lua_block_suffix_unwatch(L, &box->suffix);
+	lua_block_suffix_arm(L, 1, names_of(box), box->group);
 	block_groups_tell();
 	return 0;
 }
 
 static int to_string(lua_State *L)
 {
-	lua_push_block_group_text(L, check(L));
+	struct group_box *box = box_of(L);
+
+	lua_push_block_group_text(L, box->group, names_of(box));
 	return 1;
 }
 
@@ -423,6 +366,8 @@ static int gc(lua_State *L)
 	box->hook = LUA_NOREF;
 	lua_block_suffix_unwatch(L, &box->suffix);
 	lua_block_suffix_drop(L, &box->suffix);
+	lua_block_suffix_unwatch(L, &box->native);
+	lua_block_suffix_drop(L, &box->native);
 	return 0;
 }
 
@@ -433,42 +378,47 @@ static int gc(lua_State *L)
 #define RANGES "netmask|{netmask, …}|NetmaskGroup"
 #define OF_ALL "blocks clients with more than this part of their answers "
 static const struct lua_method methods[] = {
-	METHOD("setQueryRate", set_query_rate, 0, "rate, " COMMON REST,
+	METHOD("setQueryRate", set_query_rate, ROW_EXACT, "rate, " COMMON REST,
 	       "blocks clients that ask more than rate × seconds queries in so many seconds"),
-	METHOD("setResponseByteRate", set_byte_rate, 0, "rate, " COMMON REST,
+	METHOD("setResponseByteRate", set_byte_rate, ROW_EXACT, "rate, " COMMON REST,
 	       "blocks clients that get more than rate × seconds octets of answers"),
-	METHOD("setQTypeRate", set_qtype_rate, 0, "qtype, rate, " COMMON REST,
+	METHOD("setQTypeRate", set_qtype_rate, ROW_EXACT, "qtype, rate, " COMMON REST,
 	       "blocks clients with more than rate × seconds queries of a type"),
-	METHOD("setRCodeRate", set_rcode_rate, 0, "rcode, rate, " COMMON REST,
+	METHOD("setRCodeRate", set_rcode_rate, ROW_EXACT, "rcode, rate, " COMMON REST,
 	       "blocks clients with more than rate × seconds answers of a response code"),
-	METHOD("setRCodeRatio", set_rcode_ratio, 0, "rcode, ratio, " COMMON LEAST R_REST,
+	METHOD("setRCodeRatio", set_rcode_ratio, ROW_EXACT, "rcode, ratio, " COMMON LEAST R_REST,
 	       OF_ALL "of a response code"),
-	METHOD("setAllowedRCodesRatio", set_allowed_ratio, 0,
+	METHOD("setAllowedRCodesRatio", set_allowed_ratio, ROW_EXACT,
 	       "{rcode, …}, ratio, " COMMON LEAST R_REST,
 	       OF_ALL "of response codes that are not listed"),
-	METHOD("setCacheMissRatio", set_miss_ratio, 0,
+	METHOD("setCacheMissRatio", set_miss_ratio, ROW_EXACT,
 	       "ratio, " COMMON LEAST ", minimumGlobalCacheHitRatio" R_REST,
 	       OF_ALL "not from the cache, while the cache answers at least its part of all"),
-	METHOD("setSuffixMatchRule", set_suffix_rule, 0,
+	METHOD("setSuffixMatchRule", set_suffix_rule, ROW_EXACT,
 	       COMMON ", action, function(node, self, children) [, options]",
 	       "blocks the names of recent answers for which the function returns true [, reason [, "
 	       "action]]"),
-	METHOD("setMasks", set_masks, 0, "v4, v6 [, port]",
+	METHOD("setSuffixMatchRuleFFI", set_native_rule, ROW_EXACT,
+	       COMMON ", action, function(node) [, options]",
+	       "the same, with a function that reads its node with functions of ffi.C; where there is one, that of "
+	       "setSuffixMatchRule is not called"),
+	METHOD("setMasks", set_masks, ROW_EXACT, "v4, v6 [, port]",
 	       "how many bits of an address, and of its port, make a client; by default 32, 128, 0"),
-	METHOD("excludeRange", exclude_range, 0, RANGES,
+	METHOD("excludeRange", exclude_range, ROW_EXACT, RANGES,
 	       "clients that are neither blocked nor counted"),
-	METHOD("includeRange", include_range, 0, RANGES,
+	METHOD("includeRange", include_range, ROW_EXACT, RANGES,
 	       "exceptions from that; the longest netmask decides"),
-	METHOD("removeRange", remove_range, 0, RANGES, "takes out exactly these netmasks"),
-	METHOD("excludeDomains", exclude_domains, 0, "name|{name, …}",
+	METHOD("removeRange", remove_range, ROW_EXACT, RANGES, "takes out exactly these netmasks"),
+	METHOD("excludeDomains", exclude_domains, ROW_EXACT, "name|{name, …}",
 	       "names that are not blocked, with all below them"),
-	METHOD("setNewBlockInsertedHook", set_hook, 0,
+	METHOD("setNewBlockInsertedHook", set_hook, ROW_EXACT,
 	       "function(type, key, reason, action, duration, warning)",
 	       "is called for each new block; type is 0 for clients and 1 for names"),
-	METHOD("setQuiet", set_quiet, 0, "quiet", "true: no line on the log for new blocks"),
-	METHOD("apply", apply, ROW_NOT_CLIENT, "",
+	METHOD("setQuiet", set_quiet, ROW_EXACT, "quiet",
+	       "true: no line on the log for new blocks"),
+	METHOD("apply", apply, ROW_NOT_CLIENT | ROW_EXACT, "",
 	       "blocks who is over a limit now, and in the next two seconds as soon as he is"),
-	METHOD("toString", to_string, ROW_READS, "", "its rules, a line each"),
+	METHOD("toString", to_string, ROW_READS | ROW_EXACT, "", "its rules, a line each"),
 	METHODS_END,
 };
 

@@ -10,6 +10,7 @@ struct block_suffix {
 	int kept; /* reference of a table: the visitor and texts; LUA_NOREF: there is no rule */
 	unsigned seconds, block_s;
 	uint8_t action;
+	bool native; /* the visitor is one for ffi.C */
 	bool failed; /* when its visitor was called last */
 	struct suffix_watch {
 		uint64_t applied_us, again_us; /* again_us: not before then, see block_watch.c */
@@ -23,8 +24,8 @@ struct block_suffix {
 /* Without a rule, and not watched. */
 void lua_block_suffix_init(struct block_suffix *s);
 
-/* The arguments of setSuffixMatchRule, from 2 on, become the rule. */
-void lua_block_suffix_set(lua_State *L, struct block_suffix *s);
+/* The arguments of setSuffixMatchRule, or with native of setSuffixMatchRuleFFI, from 2 on, become the rule. */
+void lua_block_suffix_set(lua_State *L, struct block_suffix *s, bool native);
 
 /*
  * Asks the visitor about each name of the tree of recent answers, and blocks those that it says.
@@ -43,10 +44,23 @@ void lua_block_suffix_unwatch(lua_State *L, struct block_suffix *s);
 
 void lua_block_suffix_drop(lua_State *L, struct block_suffix *s);
 
+/*
+ * console/lua/block_ranges.c: methods with netmasks, or names, as argument 2. Each of them goes to
+ * the function; is taken out; is excluded.
+ */
+int lua_block_ranges(lua_State *L, struct block_group *g,
+		     void (*each)(struct block_group *, const struct netmask *));
+int lua_block_remove_ranges(lua_State *L, struct block_group *g);
+int lua_block_exclude_names(lua_State *L, struct block_group *g);
+
 /* Whether the number is a DNSAction. */
 bool lua_is_block_action(double number);
 
-/* Pushes what a group is, a line for each rule, range and name. */
-void lua_push_block_group_text(lua_State *L, const struct block_group *g);
+/* What the rule is, a line cut to size; empty where there is none. */
+void lua_block_suffix_text(lua_State *L, const struct block_suffix *s, char *text, size_t size);
+
+/* Pushes what a group is, a line for each rule, range and name; names is the rule about names. */
+void lua_push_block_group_text(lua_State *L, const struct block_group *g,
+			       const struct block_suffix *names);
 
 #endif

@@ -76,10 +76,11 @@ static void add_names(luaL_Buffer *b, const struct suffix_table *t)
 	}
 }
 
-void lua_push_block_group_text(lua_State *L, const struct block_group *g)
+void lua_push_block_group_text(lua_State *L, const struct block_group *g,
+			       const struct block_suffix *names)
 {
 	unsigned v4, v6, port;
-	char line[128];
+	char line[1024];
 	luaL_Buffer b;
 
 	block_group_masks(g, &v4, &v6, &port);
@@ -89,6 +90,8 @@ void lua_push_block_group_text(lua_State *L, const struct block_group *g)
 	luaL_addstring(&b, line);
 	for (unsigned i = 0; block_group_rule(g, i); i++)
 		add_rule(&b, block_group_rule(g, i));
+	lua_block_suffix_text(L, names, line, sizeof(line));
+	luaL_addstring(&b, line);
 	add_ranges(&b, block_group_ranges(g));
 	add_names(&b, block_group_names(g));
 	luaL_pushresult(&b);

@@ -2,9 +2,11 @@
  * The rule of a DynBlockRulesGroup about names: a function of the configuration is shown each node
  * of the tree of names that were answered, and says which are to be blocked with all below them.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "console/lua/block_group.h"
+#include "console/lua/ffi.h"
 #include "console/lua/owned.h"
 #include "console/lua/registry.h"
 #include "console/lua/stat_node.h"
@@ -12,6 +14,7 @@
 #include "console/stat_tree.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/stats.h"
 
 /* What the table of a rule holds, so that its texts live as long as the rule. */
 enum { KEPT_VISITOR = 1, KEPT_REASON, KEPT_TAG_NAME, KEPT_TAG_VALUE };
@@ -41,16 +44,15 @@ static uint8_t read_action(lua_State *L, int i)
 }
 
 /* seconds, reason, blockingTime, action, visitor [, options] */
-void lua_block_suffix_set(lua_State *L, struct block_suffix *s)
+void lua_block_suffix_set(lua_State *L, struct block_suffix *s, bool native)
 {
-	struct block_suffix next = {
-		.seconds = (unsigned)lua_arg_integer(L, 2, "seconds", 1, UINT32_MAX),
-		.block_s = (unsigned)lua_arg_integer(L, 4, "blockingTime", 1, UINT32_MAX),
-		.action = read_action(L, 5),
-	};
+	struct block_suffix next = {.native = native};
 	const char *tag_name = NULL, *tag_value = NULL;
 
+	next.seconds = (unsigned)lua_arg_integer(L, 2, "seconds", 1, UINT32_MAX);
 	lua_arg_string(L, 3, "reason");
+	next.block_s = (unsigned)lua_arg_integer(L, 4, "blockingTime", 1, UINT32_MAX);
+	next.action = read_action(L, 5);
 	lua_arg_function(L, 6, "visitor");
 	if (!lua_arg_missing(L, 7)) {
 		lua_options_check(L, 7, dynblock_options);
@@ -105,8 +107,9 @@ static const char *kept_text(const struct asking *a, int i)
 	return text;
 }
 
-/* What the visitor returned is at at: true [, reason [, action]]. */
-static void block(const struct asking *a, const struct stat_node *node, int at)
+/* What the visitor says in place of the rule's: the value at reason, and a number, unless they are
+ * none. */
+static void block(const struct asking *a, const struct stat_node *node, int reason, double action)
 {
 	lua_State *L = a->L;
 	struct dynblock_new b = {
@@ -119,11 +122,41 @@ static void block(const struct asking *a, const struct stat_node *node, int at)
 		.tag_value = kept_text(a, KEPT_TAG_VALUE),
 	};
 
-	if (lua_type(L, at + 1) == LUA_TSTRING && *lua_tostring(L, at + 1) != '\0')
-		b.reason = lua_tostring(L, at + 1);
-	if (lua_isnumber(L, at + 2) && lua_is_block_action(lua_tonumber(L, at + 2)))
-		b.action = (uint8_t)lua_tonumber(L, at + 2);
+	if (lua_type(L, reason) == LUA_TSTRING && *lua_tostring(L, reason) != '\0')
+		b.reason = lua_tostring(L, reason);
+	if (lua_is_block_action(action))
+		b.action = (uint8_t)action;
 	block_group_insert(a->group, &b);
+}
+
+/* function(node, self, children) returns true [, reason [, action]]. 0, or -EINVAL with err set. */
+static int ask_lua(const struct asking *a, const struct stat_node *node, struct err *err)
+{
+	lua_State *L = a->L;
+	int at = lua_gettop(L);
+
+	lua_push_stat_node(L, node);
+	if (lua_host_call(L, 3, 3, err) < 0)
+		return -EINVAL;
+	if (lua_toboolean(L, at))
+		block(a, node, at + 1, lua_isnumber(L, at + 2) ? lua_tonumber(L, at + 2) : -1);
+	return 0;
+}
+
+/* function(node) returns true; reason and action are set by functions of ffi.C. The same. */
+static int ask_native(const struct asking *a, const struct stat_node *node, struct err *err)
+{
+	lua_State *L = a->L;
+	int at = lua_gettop(L), action, rc;
+
+	lua_ffi_push_node(L, node);
+	lua_insert(L, at);
+	lua_pushvalue(L, at);
+	rc = lua_host_call(L, 1, 1, err);
+	action = lua_ffi_end_node(L, at);
+	if (rc == 0 && lua_toboolean(L, at + 1))
+		block(a, node, at + 2, action);
+	return rc;
 }
 
 static void ask(void *ctx, const struct stat_node *node)
@@ -136,14 +169,27 @@ static void ask(void *ctx, const struct stat_node *node)
 	if (a->failed || block_group_name_is_excluded(a->group, node->name, node->name_len))
 		return;
 	lua_rawgeti(a->L, a->kept, KEPT_VISITOR);
-	lua_push_stat_node(a->L, node);
-	a->failed = lua_host_call(a->L, 3, 3, &err) < 0;
-	if (a->failed)
-		log_error("setup", "the visitor of setSuffixMatchRule() failed: %s%s", err.text,
-			  lua_trace_text(trace));
-	else if (lua_toboolean(a->L, top + 1))
-		block(a, node, top + 1);
+	a->failed = (a->rule->native ? ask_native : ask_lua)(a, node, &err) < 0;
+	if (a->failed) {
+		stat_inc(stats_control(), STAT_LUA_CALLBACK_ERRORS);
+		log_error("setup", "the visitor of %s() failed: %s%s",
+			  a->rule->native ? "setSuffixMatchRuleFFI" : "setSuffixMatchRule",
+			  err.text, lua_trace_text(trace));
+	}
 	lua_settop(a->L, top);
+}
+
+void lua_block_suffix_text(lua_State *L, const struct block_suffix *s, char *text, size_t size)
+{
+	*text = '\0';
+	if (s->kept == LUA_NOREF)
+		return;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, s->kept);
+	lua_rawgeti(L, -1, KEPT_REASON);
+	snprintf(text, size, "names that %s says for %u seconds: %s for %u seconds, '%.400s'\n",
+		 s->native ? "an FFI function" : "a function", s->seconds,
+		 dns_action_text(s->action), s->block_s, lua_tostring(L, -1));
+	lua_pop(L, 2);
 }
 
 void lua_block_suffix_apply(lua_State *L, struct block_suffix *s, struct block_group *g)

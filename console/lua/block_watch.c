@@ -6,7 +6,6 @@
 #include "console/lua/registry.h"
 #include "console/lua/state.h"
 #include "core/clock.h"
-#include "core/log.h"
 #include "rules/traffic.h"
 
 /*
@@ -98,7 +97,7 @@ void lua_block_rules_check(void)
 			lua_pushcfunction(L, walk_in_txn);
 			lua_pushlightuserdata(L, s);
 			if (lua_host_call_txn(L, 1, &err) < 0)
-				log_error("setup", "setSuffixMatchRule(): %s", err.text);
+				lua_host_failed("setSuffixMatchRule()", &err, NULL);
 			block_groups_tell();
 		}
 		next = s->watch.next;

@@ -7,6 +7,7 @@
 #include "console/lua/state.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/stats.h"
 
 /* Lists of functions in the registry, by these names. */
 #define MAINTENANCE   "dnsdist.maintenance"
@@ -43,19 +44,21 @@ static int add_state_changed(lua_State *L)
 }
 
 const struct lua_function callback_functions[] = {
-	{"addMaintenanceCallback", add_maintenance, 0, "function() [, name]",
+	{"addMaintenanceCallback", add_maintenance, ROW_EXACT, "function() [, name]",
 	 "is called after maintenance(), about once a second"},
-	{"addExitCallback", add_exit, 0, "function()", "is called at the end of the program"},
-	{"addServerStateChangeCallback", add_state_changed, 0, "function(nameWithAddr, up)",
+	{"addExitCallback", add_exit, ROW_EXACT, "function()",
+	 "is called at the end of the program"},
+	{"addServerStateChangeCallback", add_state_changed, ROW_EXACT, "function(nameWithAddr, up)",
 	 "is called when health checks find a server's state changed"},
 	{NULL, NULL, 0, NULL, NULL},
 };
 
-static void log_failure(const char *what, const struct err *err, uint64_t *last_us)
+void lua_host_failed(const char *what, const struct err *err, uint64_t *last_us)
 {
 	uint64_t now = clock_mono_us();
 	char trace[LUA_TRACE_MAX + 32];
 
+	stat_inc(stats_control(), STAT_LUA_CALLBACK_ERRORS);
 	if (last_us && *last_us && now - *last_us < ERROR_EVERY_US)
 		return;
 	if (last_us)
@@ -78,7 +81,7 @@ static void call_list(const char *list, const char *what, int (*push)(lua_State 
 		int n = push ? push(L, ctx) : 0;
 
 		if (lua_host_call_txn(L, n, &err) < 0)
-			log_failure(what, &err, last_us);
+			lua_host_failed(what, &err, last_us);
 	}
 	lua_settop(L, top);
 }
@@ -91,7 +94,7 @@ void lua_host_maintenance(void)
 
 	if (lua_getglobal(L, "maintenance") == LUA_TFUNCTION) {
 		if (lua_host_call_txn(L, 0, &err) < 0)
-			log_failure("maintenance()", &err, &last_us);
+			lua_host_failed("maintenance()", &err, &last_us);
 	} else {
 		lua_pop(L, 1);
 	}
@@ -186,7 +189,7 @@ bool lua_host_check_function(struct server *s, struct check_question *q)
 	lua_pushlightuserdata(L, q);
 	if (lua_host_call_txn(L, 2, &err) == 0)
 		return true;
-	log_failure("a checkFunction", &err, &last_us);
+	lua_host_failed("a checkFunction", &err, &last_us);
 	return false;
 }
 
@@ -216,7 +219,7 @@ bool lua_host_check_validator(struct server *s, const uint8_t *answer, size_t le
 	lua_pushlightuserdata(L, &good);
 	lua_pushlstring(L, (const char *)answer, len);
 	if (lua_host_call_txn(L, 3, &err) < 0) {
-		log_failure("a health check's validator", &err, &last_us);
+		lua_host_failed("a health check's validator", &err, &last_us);
 		return false;
 	}
 	return good;

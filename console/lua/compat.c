@@ -316,7 +316,7 @@ void lua_compat_register(lua_State *L)
 	lua_rawseti(L, -2, 2);
 	lua_settop(L, 0);
 	lua_compat_bit_register(L);
-	lua_compat_ffi_register(L);
+	lua_ffi_register(L);
 	lua_compat_format_register(L);
 	lua_compat_source_register(L);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "console/lua/registry.h"
+#include "console/lua/rules.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/settings.h"
@@ -52,19 +53,24 @@ static unsigned width_of(const struct addr *a)
 	return a->sa.sa_family == AF_INET6 ? 128 : 32;
 }
 
+/* A text that is no address is told and ignored, as in dnsdist: but only where all the rest is
+ * right. */
 static int add_dynamic_block(lua_State *L)
 {
-	struct dynblock_new new = read_block(L, 4, 3, 7);
-	struct err err;
+	struct dynblock_new new;
+	struct addr address = {0};
+	struct err err = {""};
 
-	if (lua_type(L, 1) == LUA_TSTRING) {
-		if (addr_parse(lua_tostring(L, 1), 0, &new.addr, &err) < 0) {
-			lua_complain(L, "nothing is blocked: %s", err.text);
-			return 0;
-		}
-	} else {
-		lua_arg_address(L, 1, "address", 0, &new.addr);
+	if (lua_type(L, 1) != LUA_TSTRING)
+		lua_arg_address(L, 1, "address", 0, &address);
+	else
+		addr_parse(lua_tostring(L, 1), 0, &address, &err);
+	new = read_block(L, 4, 3, 7);
+	if (err.text[0] != '\0') {
+		lua_complain(L, "nothing is blocked: %s", err.text);
+		return 0;
 	}
+	new.addr = address;
 	new.bits = (uint8_t)width_of(&new.addr);
 	if (!lua_arg_missing(L, 5))
 		new.bits = (uint8_t)lua_arg_integer(L, 5, "clientIPMask", 0, new.bits);
@@ -77,22 +83,25 @@ static int add_dynamic_block(lua_State *L)
 /* Pushes nothing. The key of a table of addresses that is at the top but one. */
 static void read_key(lua_State *L, struct addr *a)
 {
-	struct err err;
+	int key = lua_gettop(L) - 1;
 
-	if (lua_type(L, -2) == LUA_TSTRING && addr_parse(lua_tostring(L, -2), 0, a, &err) < 0)
-		lua_host_raise(L, &err);
-	else if (lua_type(L, -2) != LUA_TSTRING)
-		lua_arg_address(L, lua_gettop(L) - 1, "an address in addresses", 0, a);
+	if (lua_type(L, key) == LUA_TNUMBER)
+		lua_fail(
+			L,
+			"addresses must be a table with addresses as keys, got a list or a number: "
+			"write {[\"192.0.2.1\"]=1}");
+	lua_arg_address(L, key, "an address in addresses", 0, a);
 }
 
 /* All are read before the first one is blocked. */
 static int add_blocks(lua_State *L)
 {
-	struct dynblock_new new = read_block(L, 3, 4, 0);
+	struct dynblock_new new;
 
 	if (!lua_istable(L, 1))
 		return lua_fail(L, "addresses must be a table with addresses as keys, got %s",
 				lua_value_text(L, 1));
+	new = read_block(L, 3, 4, 0);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
 		read_key(L, &new.addr);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
@@ -105,16 +114,21 @@ static int add_blocks(lua_State *L)
 
 static int add_suffixes(lua_State *L)
 {
-	struct dynblock_new new = read_block(L, 3, 4, 5);
+	struct dynblock_new new;
 	uint8_t name[DNS_NAME_MAX];
+	lua_Integer n;
 
 	if (!lua_istable(L, 1))
 		return lua_fail(L, "names must be a list of names, got %s", lua_value_text(L, 1));
-	for (lua_Integer i = 1; lua_geti(L, 1, i) != LUA_TNIL; i++, lua_pop(L, 1))
+	new = read_block(L, 3, 4, 5);
+	n = (lua_Integer)lua_list_len(L, 1, "names");
+	for (lua_Integer i = 1; i <= n; i++, lua_pop(L, 1)) {
+		lua_rawgeti(L, 1, i);
 		lua_arg_name(L, lua_gettop(L), "a name in names", name);
-	lua_pop(L, 1);
+	}
 	new.name = name;
-	for (lua_Integer i = 1; lua_geti(L, 1, i) != LUA_TNIL; i++, lua_pop(L, 1)) {
+	for (lua_Integer i = 1; i <= n; i++, lua_pop(L, 1)) {
+		lua_rawgeti(L, 1, i);
 		new.name_len = lua_arg_name(L, lua_gettop(L), "a name in names", name);
 		add(L, &new);
 	}
@@ -233,23 +247,24 @@ static int get_suffixes(lua_State *L)
 }
 
 const struct lua_function dynblock_functions[] = {
-	{"addDynBlocks", add_blocks, ROW_NOT_CLIENT, "addresses, message [, seconds [, action]]",
+	{"addDynBlocks", add_blocks, ROW_NOT_CLIENT | ROW_EXACT,
+	 "addresses, message [, seconds [, action]]",
 	 "blocks the addresses that are the keys of a table, for 10 s unless told"},
-	{"addDynBlockSMT", add_suffixes, ROW_NOT_CLIENT,
+	{"addDynBlockSMT", add_suffixes, ROW_NOT_CLIENT | ROW_EXACT,
 	 "names, message [, seconds [, action [, options]]]",
 	 "blocks a list of names and all below them, for 10 s unless told"},
-	{"addDynamicBlock", add_dynamic_block, ROW_NOT_CLIENT,
+	{"addDynamicBlock", add_dynamic_block, ROW_NOT_CLIENT | ROW_EXACT,
 	 "address, message [, action [, seconds [, clientIPMask [, clientIPPortMask [, "
 	 "options]]]]]",
 	 "blocks a client, its prefix of so many bits, or a prefix of its ports, for 10 s unless "
 	 "told"},
-	{"getDynamicBlocks", get_addresses, ROW_READS, "",
+	{"getDynamicBlocks", get_addresses, ROW_READS | ROW_EXACT, "",
 	 "the blocks of clients: DynBlock objects by prefix"},
-	{"getDynamicBlocksSMT", get_suffixes, ROW_READS, "",
+	{"getDynamicBlocksSMT", get_suffixes, ROW_READS | ROW_EXACT, "",
 	 "the blocks of names: DynBlock objects by name"},
-	{"showDynBlocks", show, ROW_READS, "", "lists the dynamic blocks in force"},
-	{"clearDynBlocks", clear, 0, "", "removes all dynamic blocks"},
-	{"setDynBlocksAction", set_action, 0, "action",
+	{"showDynBlocks", show, ROW_READS | ROW_EXACT, "", "lists the dynamic blocks in force"},
+	{"clearDynBlocks", clear, ROW_EXACT, "", "removes all dynamic blocks"},
+	{"setDynBlocksAction", set_action, ROW_EXACT, "action",
 	 "what dynamic blocks do that have no action of their own; DNSAction.Drop by default"},
 	{NULL, NULL, 0, NULL, NULL},
 };

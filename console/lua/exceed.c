@@ -159,15 +159,15 @@ static int exceed_octets(lua_State *L)
 
 #define OVER "clients, as a table of counts by address, "
 const struct lua_function exceed_functions[] = {
-	{"exceedQRate", exceed_queries, ROW_READS, "rate, seconds",
+	{"exceedQRate", exceed_queries, ROW_READS | ROW_EXACT, "rate, seconds",
 	 OVER "that asked more than rate × seconds queries in the last seconds"},
-	{"exceedQTypeRate", exceed_type, ROW_READS, "qtype, rate, seconds",
+	{"exceedQTypeRate", exceed_type, ROW_READS | ROW_EXACT, "qtype, rate, seconds",
 	 OVER "with more than rate × seconds queries of a type"},
-	{"exceedServFails", exceed_servfails, ROW_READS, "rate, seconds",
+	{"exceedServFails", exceed_servfails, ROW_READS | ROW_EXACT, "rate, seconds",
 	 OVER "with more than rate × seconds answers SERVFAIL"},
-	{"exceedNXDOMAINs", exceed_nxdomains, ROW_READS, "rate, seconds",
+	{"exceedNXDOMAINs", exceed_nxdomains, ROW_READS | ROW_EXACT, "rate, seconds",
 	 OVER "with more than rate × seconds answers NXDOMAIN"},
-	{"exceedRespByterate", exceed_octets, ROW_READS, "rate, seconds",
+	{"exceedRespByterate", exceed_octets, ROW_READS | ROW_EXACT, "rate, seconds",
 	 OVER "that got more than rate × seconds octets of answers"},
 	{NULL, NULL, 0, NULL, NULL},
 };

@@ -7,6 +7,7 @@
 #include "console/grepq.h"
 #include "console/lua/owned.h"
 #include "console/lua/registry.h"
+#include "console/lua/rules.h"
 #include "core/clock.h"
 
 const struct lua_option grepq_options[] = {
@@ -32,6 +33,7 @@ static bool add_selector(lua_State *L, struct grepq *g)
 static bool add_selectors(lua_State *L, struct grepq *g)
 {
 	bool good = true;
+	lua_Integer n;
 
 	if (!lua_istable(L, 1)) {
 		lua_pushvalue(L, 1);
@@ -39,7 +41,9 @@ static bool add_selectors(lua_State *L, struct grepq *g)
 		lua_pop(L, 1);
 		return good;
 	}
-	for (lua_Integer i = 1; good && lua_rawgeti(L, 1, i) != LUA_TNIL; i++) {
+	n = (lua_Integer)lua_list_len(L, 1, "selectors");
+	for (lua_Integer i = 1; good && i <= n; i++) {
+		lua_rawgeti(L, 1, i);
 		good = add_selector(L, g);
 		lua_pop(L, 1);
 	}
@@ -105,7 +109,7 @@ static int grepq(lua_State *L)
 }
 
 const struct lua_function grepq_functions[] = {
-	{"grepq", grepq, ROW_READS, "selector|{selectors} [, number [, options]]",
+	{"grepq", grepq, ROW_READS | ROW_EXACT, "selector|{selectors} [, number [, options]]",
 	 "shows the last queries and answers, so many of each, that fit a netmask of clients, a name and "
 	 "what is below it, or answers slower than \"100ms\"; of several selectors all must fit"},
 	{NULL, NULL, 0, NULL, NULL},

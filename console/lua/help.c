@@ -11,7 +11,7 @@ void lua_host_visit_rows(void (*visit)(void *ctx, const struct lua_row_view *row
 	for (const struct lua_file *file = lua_files; file->name; file++) {
 		for (const struct lua_function *f = file->functions; f && f->name; f++) {
 			const struct lua_row_view row = {file->name, NULL, f->name, f->params,
-							 f->help};
+							 f->help, false};
 
 			visit(ctx, &row);
 		}
@@ -19,7 +19,7 @@ void lua_host_visit_rows(void (*visit)(void *ctx, const struct lua_row_view *row
 	for (const struct lua_object *const *o = lua_objects; *o; o++) {
 		for (const struct lua_method *m = (*o)->methods; m->name; m++) {
 			const struct lua_row_view row = {(*o)->name, (*o)->name, m->name, m->params,
-							 m->help};
+							 m->help, (*o)->meta == lua_library};
 
 			visit(ctx, &row);
 		}
@@ -95,7 +95,7 @@ static void show_row(void *ctx, const struct lua_row_view *row)
 		return;
 	s->found++;
 	lua_host_printf("%s%s%s", row->object ? row->object : "",
-			row->object ? (row->params ? ":" : ".") : "", row->name);
+			row->object == NULL ? "" : row->params && !row->is_library ? ":" : ".", row->name);
 	if (row->params)
 		lua_host_printf("(%s)", row->params);
 	lua_host_printf(" - %s\n", row->help);

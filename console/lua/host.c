@@ -39,6 +39,7 @@ void lua_host_start(enum lua_role role)
 		abort();
 	luaL_openlibs(host.L);
 	lua_compat_register(host.L);
+	lua_limit_register(host.L);
 	lua_rows_register(host.L);
 	servers_on_free(server_freed);
 }
@@ -47,6 +48,8 @@ void lua_host_stop(void)
 {
 	if (host.L == NULL)
 		return;
+	lua_limit_stop();
+	lua_query_count_stop();
 	lua_resolver_stop();
 	lua_delta_free();
 	lua_former_stop();
@@ -121,16 +124,37 @@ static void stop_running(lua_State *L, lua_Debug *where)
 	(void)where;
 	if (host.calls == 0)
 		return; /* nobody would catch it: our own work on the state, which ends soon */
+	luaL_where(L, 0); /* of what runs, not of who called it */
 	if (host.interrupted)
-		luaL_error(L, "interrupted: the program ends");
-	luaL_error(L, "more output than the %I octets that setConsoleOutputMaxMsgSize allows",
-		   (LUAI_UACINT)out_max());
+		lua_pushliteral(L, "interrupted: the program ends");
+	else if (host.late)
+		lua_pushfstring(L, "took longer than the %d s that setLuaTimeLimit allows",
+				(int)lua_limit_seconds());
+	else
+		lua_pushfstring(
+			L, "more output than the %I octets that setConsoleOutputMaxMsgSize allows",
+			(LUAI_UACINT)out_max());
+	lua_concat(L, 2);
+	lua_error(L);
+}
+
+/* At each instruction, so that code which catches errors does not get far. */
+static void stop_thread(lua_State *L)
+{
+	lua_sethook(L, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 /* Lua allows just this call in a signal handler. */
-static void stop_soon(void)
+void lua_host_stop_soon(void)
 {
-	lua_sethook(host.L, stop_running, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	stop_thread(host.L);
+}
+
+void lua_host_stop_in(lua_State *coroutine)
+{
+	stop_thread(host.L);
+	stop_thread(coroutine);
+	stop_running(coroutine, NULL);
 }
 
 void lua_host_interrupt(void)
@@ -138,7 +162,7 @@ void lua_host_interrupt(void)
 	if (host.L == NULL)
 		return;
 	host.interrupted = 1;
-	stop_soon();
+	lua_host_stop_soon();
 }
 
 /* A signal between the first two lines would be forgotten, but for the loop's end that it asks for,
@@ -156,7 +180,7 @@ void lua_host_resume(void)
 static void out_keep(const char *text, size_t len)
 {
 	if (host.out_len + len > out_max())
-		stop_soon();
+		lua_host_stop_soon();
 	else
 		out_append(text, len);
 }
@@ -199,9 +223,11 @@ int lua_host_call(lua_State *L, int n_args, int n_results, struct err *err)
 
 	lua_pushcfunction(L, lua_on_error);
 	lua_insert(L, at);
-	host.calls++;
+	if (host.calls++ == 0)
+		lua_limit_begin();
 	rc = lua_pcall(L, n_args, n_results, at);
-	host.calls--;
+	if (--host.calls == 0)
+		lua_limit_end();
 	if (rc == LUA_OK) {
 		lua_remove(L, at);
 		return 0;
@@ -246,6 +272,7 @@ int lua_host_end_txn(struct txn *txn, bool commit, struct err *err)
 	dynblocks_end(commit && rc == 0);
 	kernel_edits_end(commit && rc == 0);
 	kernel_blocks_follow_settings();
+	lua_query_count_follow();
 	return rc;
 }
 
@@ -317,85 +344,11 @@ void lua_host_say(const char *line)
 	memcpy(host.said + had + len, "\n", 2);
 }
 
-/* Nothing was shown, but for complaints. */
-static void restart_output(void)
+void lua_host_restart_output(void)
 {
 	host.out_len = 0;
 	if (host.said)
 		lua_host_write(host.said, strlen(host.said));
-}
-
-static int compare_words(const void *a, const void *b)
-{
-	return strverscmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/*
- * Pushes a copy of the table whose keys are all strings, as a list's numbers become when printed.
- * False, with nothing pushed: something in it is not a word or a number that leads to a number.
- */
-static bool push_named_numbers(lua_State *L, int index)
-{
-	lua_newtable(L);
-	for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-		if (!lua_isstring(L, -2) || lua_type(L, -1) != LUA_TNUMBER) {
-			lua_pop(L, 3);
-			return false;
-		}
-		lua_pushvalue(L, -2); /* converted in place, the key would end the walk */
-		lua_tostring(L, -1);
-		lua_pushvalue(L, -2);
-		lua_rawset(L, -5);
-	}
-	return true;
-}
-
-/* A table of numbers as a JSON object, keys sorted. False: it is none. */
-static bool print_numbers(lua_State *L, int index)
-{
-	size_t n = 0;
-	const char **keys = NULL;
-
-	if (!push_named_numbers(L, index))
-		return false;
-	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-		keys = mem_realloc(keys, n + 1, sizeof(*keys));
-		keys[n++] = lua_tostring(L, -2);
-	}
-	if (n > 0)
-		qsort(keys, n, sizeof(*keys), compare_words);
-	lua_host_printf("{");
-	for (size_t i = 0; i < n; i++) {
-		lua_getfield(L, -1, keys[i]);
-		lua_host_printf("%s\"%s\": %.17g", i ? ", " : "", keys[i], lua_tonumber(L, -1));
-		lua_pop(L, 1);
-	}
-	lua_host_printf("}\n");
-	lua_pop(L, 1);
-	free(keys);
-	return true;
-}
-
-/* What the command returned, on top of the stack, in place of what it printed. */
-static void print_result(lua_State *L)
-{
-	int at = lua_gettop(L);
-
-	if (lua_isnil(L, at))
-		return;
-	restart_output();
-	if (lua_isnumber(L, at) || lua_isstring(L, at) || lua_object_test(L, at, &lua_server) ||
-	    lua_object_test(L, at, &lua_client_state)) {
-		size_t len;
-		const char *text = luaL_tolstring(L, at, &len);
-
-		lua_host_write(text, len);
-		lua_host_printf("\n");
-	} else if (!lua_istable(L, at) || !print_numbers(L, at)) {
-		restart_output();
-		lua_host_printf("Command returned an object we can't print: %s, %s\n",
-				luaL_typename(L, at), luaL_tolstring(L, at, NULL));
-	}
 }
 
 /* The command line is at index 1, and at 2 whether it turned out to be a statement is left. */
@@ -416,7 +369,7 @@ static int evaluate(lua_State *L)
 			return lua_error(L);
 	}
 	lua_call(L, 0, 1);
-	print_result(L);
+	lua_print_result(L);
 	return 0;
 }
 
@@ -427,6 +380,7 @@ char *lua_host_command(const char *line, size_t *len)
 	char *text;
 	int rc;
 
+	lua_query_count_read(); /* what was answered before a command, it sees */
 	host.out_len = 0;
 	host.to_buffer = true;
 	host.changed = false;

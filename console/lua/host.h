@@ -63,6 +63,13 @@ void lua_block_rules_check(void);
 
 void lua_host_exit_callbacks(void);
 
+/*
+ * Queries that workers have noted for setQueryCount are counted, some milliseconds' worth at most; and
+ * workers are told whether they are to note them, as the live tables say. Neither inside a transaction.
+ */
+void lua_query_count_read(void);
+void lua_query_count_follow(void);
+
 /* The workers' hooks (workers/workers.h): state-change callbacks, checkFunction, response
  * validator. */
 void lua_host_server_changed(struct server *s, bool up, bool first);
@@ -87,6 +94,7 @@ void lua_host_visit_words(void (*visit)(void *ctx, const char *word), void *ctx)
 struct lua_row_view {
 	const char *file, *object; /* object NULL: a global function */
 	const char *name, *params, *help;
+	bool is_library; /* object is a table of functions */
 };
 
 /* Visits the options of one function: name, "boolean", unit ("" for none), help. */

@@ -16,10 +16,10 @@ extern const struct lua_function acl_functions[], address_functions[], cache_fun
 	setting_functions[], setting_other_functions[], show_functions[], show_latency_functions[],
 	show_tcp_functions[], stats_functions[], suffix_functions[];
 
-extern const struct lua_function dynblock_functions[], rule_bench_functions[],
+extern const struct lua_function dynblock_functions[], dynblock_top_functions[], rule_bench_functions[],
 	rule_pair_functions[], rule_text_functions[], svc_functions[], timed_set_functions[];
 
-extern const struct lua_function grepq_functions[], ring_entry_functions[], ring_functions[],
+extern const struct lua_function query_count_functions[], grepq_functions[], ring_entry_functions[], ring_functions[],
 	stat_node_functions[], top_functions[];
 
 /* Made at the start, from other rows. */
@@ -32,6 +32,7 @@ extern const struct lua_option bpf_options[], declare_options[], dynblock_option
 	structured_options[], svc_options[];
 
 void lua_constants_setup(lua_State *L);
+void lua_query_count_setup(lua_State *L);
 void lua_policies_setup(lua_State *L);
 
 #endif

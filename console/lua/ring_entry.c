@@ -115,11 +115,11 @@ static int get_ring_entries(lua_State *L)
 }
 
 const struct lua_function ring_entry_functions[] = {
-	{"getResponseRing", get_response_ring, ROW_READS, "",
+	{"getResponseRing", get_response_ring, ROW_READS | ROW_EXACT, "",
 	 "the last answers as an array of {name, qtype, rcode, usec}; 4294967295 us: none came in time"},
-	{"getRespRing", get_resp_ring, ROW_READS, "[rcode]",
+	{"getRespRing", get_resp_ring, ROW_READS | ROW_EXACT, "[rcode]",
 	 "the last answers, those of one response code or all, as an array of {qname, rcode}"},
-	{"getRingEntries", get_ring_entries, ROW_READS, "",
+	{"getRingEntries", get_ring_entries, ROW_READS | ROW_EXACT, "",
 	 "the last queries and answers, an array of LuaRingEntry"},
 	{NULL, NULL, 0, NULL, NULL},
 };

@@ -60,14 +60,14 @@ static int get_sampling(lua_State *L)
 }
 
 const struct lua_function ring_functions[] = {
-	{"setRingBuffersSize", set_size, ROW_STARTUP, "capacity [, shards]",
+	{"setRingBuffersSize", set_size, ROW_STARTUP | ROW_EXACT, "capacity [, shards]",
 	 "how many of the last queries, and as many of the last answers, are remembered (10000); "
 	 "shards are a hint: each worker has its share"},
-	{"setRingBuffersOptions", set_options, ROW_STARTUP, "options",
+	{"setRingBuffersOptions", set_options, ROW_STARTUP | ROW_EXACT, "options",
 	 "which queries and answers are remembered"},
-	{"setRingBuffersLockRetries", former_lock_retries, ROW_STARTUP, "retries",
+	{"setRingBuffersLockRetries", former_lock_retries, ROW_STARTUP | ROW_EXACT, "retries",
 	 "formerly: attempts to get a lock; has no effect"},
-	{"getRingBuffersSamplingRate", get_sampling, ROW_READS, "",
+	{"getRingBuffersSamplingRate", get_sampling, ROW_READS | ROW_EXACT, "",
 	 "of how many queries one is recorded; 0: all are"},
 	{NULL, NULL, 0, NULL, NULL},
 };

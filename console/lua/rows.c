@@ -1,4 +1,5 @@
 /* From rows to Lua: functions, objects, arguments. */
+#include "console/lua/ffi.h"
 #include "console/lua/rules.h"
 #include "console/lua/state.h"
 
@@ -18,10 +19,42 @@ static bool may_run(const char *name, unsigned flags)
 	return !((flags & ROW_NOT_CLIENT) && host.role == LUA_CLIENT);
 }
 
+/* How many arguments params names: "rate, {type, …} [, options]" has three. */
+static int params_len(const char *params)
+{
+	int n = *params != '\0', depth = 0;
+
+	for (; *params != '\0'; params++) {
+		if (*params == '{' || *params == '(')
+			depth++;
+		else if (*params == '}' || *params == ')')
+			depth--;
+		else if (*params == ',' && depth == 0)
+			n++;
+	}
+	return n;
+}
+
+/* n: how many arguments it was called with, without the object itself. */
+static void check_number(lua_State *L, unsigned flags, const char *params, int n)
+{
+	int most;
+
+	if (!(flags & ROW_EXACT))
+		return;
+	most = params_len(params);
+	if (n > most && most == 0)
+		lua_fail(L, "takes no arguments, got %d", n);
+	if (n > most)
+		lua_fail(L, "takes at most %d argument%s (%s), got %d", most, most == 1 ? "" : "s",
+			 params, n);
+}
+
 static int call_function(lua_State *L)
 {
 	const struct lua_function *row = lua_touserdata(L, lua_upvalueindex(1));
 
+	check_number(L, row->flags, row->params, lua_gettop(L));
 	return may_run(row->name, row->flags) ? row->call(L) : 0;
 }
 
@@ -34,6 +67,7 @@ static int call_method(lua_State *L)
 	if (lua_object_test(L, 1, object) == NULL)
 		return lua_fail(L, "not called on a %s: write object:%s(…) with a colon",
 				object->name, row->name);
+	check_number(L, row->flags, row->params, lua_gettop(L) - 1);
 	return may_run(row->name, row->flags) ? row->call(L) : 0;
 }
 
@@ -45,18 +79,26 @@ static const struct lua_method *find_member(const struct lua_object *o, const ch
 	return NULL;
 }
 
+const luaL_Reg lua_library[] = {{NULL, NULL}};
+
+static bool is_library(const struct lua_object *o)
+{
+	return o->meta == lua_library;
+}
+
 static int no_member(lua_State *L, const struct lua_object *o, const char *name)
 {
-	const char *names[64];
+	const char *names[256];
+	const char *article = is_library(o) ? "" : "a ", *what = is_library(o) ? "function " : "";
 	const char *nearest;
 	size_t n = 0;
 
-	for (const struct lua_method *m = o->methods; m->name && n < 64; m++)
+	for (const struct lua_method *m = o->methods; m->name && n < ARRAY_LEN(names); m++)
 		names[n++] = m->name;
 	nearest = err_nearest(name, names, n);
-	return nearest ? luaL_error(L, "a %s has no '%s' (did you mean '%s'?)", o->name, name,
-				    nearest)
-		       : luaL_error(L, "a %s has no '%s'", o->name, name);
+	return nearest ? luaL_error(L, "%s%s has no %s'%s' (did you mean '%s'?)", article, o->name,
+				    what, name, nearest)
+		       : luaL_error(L, "%s%s has no %s'%s'", article, o->name, what, name);
 }
 
 /* The name that was asked for, at index 2; anything but a string can't be one. */
@@ -120,12 +162,41 @@ static void register_object(lua_State *L, const struct lua_object *o)
 	lua_pop(L, 1);
 }
 
+static int call_library(lua_State *L)
+{
+	const struct lua_method *row = lua_touserdata(L, lua_upvalueindex(1));
+
+	check_number(L, row->flags, row->params, lua_gettop(L));
+	return may_run(row->name, row->flags) ? row->call(L) : 0;
+}
+
+static int not_in_library(lua_State *L)
+{
+	return no_member(L, lua_touserdata(L, lua_upvalueindex(1)), member_text(L));
+}
+
+void lua_push_library(lua_State *L, const struct lua_object *library)
+{
+	lua_newtable(L);
+	for (const struct lua_method *m = library->methods; m->name; m++) {
+		lua_pushlightuserdata(L, (void *)m);
+		lua_pushcclosure(L, call_library, 1);
+		lua_setfield(L, -2, m->name);
+	}
+	lua_newtable(L);
+	lua_pushlightuserdata(L, (void *)library);
+	lua_pushcclosure(L, not_in_library, 1);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+}
+
 void lua_rows_register(lua_State *L)
 {
 	lua_rule_rows_make();
 	lua_former_rows_make();
 	for (const struct lua_object *const *o = lua_objects; *o; o++)
-		register_object(L, *o);
+		if (!is_library(*o))
+			register_object(L, *o);
 	for (const struct lua_file *file = lua_files; file->name; file++) {
 		for (const struct lua_function *f = file->functions; f && f->name; f++) {
 			lua_pushlightuserdata(L, (void *)f);

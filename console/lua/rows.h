@@ -16,6 +16,7 @@ enum lua_row_flags {
 	ROW_STARTUP = 1,    /* prints "NAME cannot be used at runtime!" later and does nothing */
 	ROW_READS = 2,      /* has no side effect: not kept for delta() */
 	ROW_NOT_CLIENT = 4, /* does nothing in a console client (returns nil) */
+	ROW_EXACT = 8,      /* more arguments than params has are an error, as in dnsdist */
 };
 
 struct lua_function {
@@ -38,8 +39,11 @@ struct lua_method {
 struct lua_object {
 	const char *name; /* also the metatable's registry name: "Server" */
 	const struct lua_method *methods;
-	const luaL_Reg *meta; /* __gc, __tostring, __eq … */
+	const luaL_Reg *meta; /* __gc, __tostring, __eq …; lua_library: no object, its methods are functions
+				 of a table */
 };
+
+extern const luaL_Reg lua_library[];
 
 /* An option of a table of options: checked by name and type before anything is done. */
 enum lua_option_kind {
@@ -221,7 +225,8 @@ extern const struct lua_object lua_server, lua_pool, lua_policy, lua_cache, lua_
 	lua_address, lua_name, lua_suffixes, lua_name_set, lua_header, lua_netmask,
 	lua_netmask_group, lua_limiter, lua_selector, lua_query_action, lua_response_action,
 	lua_query_rule, lua_response_rule, lua_svc, lua_timed_set, lua_dynblock, lua_block_group,
-	lua_ring_entry, lua_stat_node, lua_stat_counts, lua_bpf_filter, lua_dyn_bpf_filter;
+	lua_question, lua_ring_entry, lua_stat_node, lua_stat_counts, lua_ffi_library, lua_bpf_filter,
+	lua_dyn_bpf_filter;
 
 /* Pushes objects. The server and the cache get a reference of their own. */
 void lua_push_server(lua_State *L, struct server *s);

@@ -54,8 +54,8 @@ static int set(lua_State *L, unsigned at)
 #undef SETTING_U32
 #undef SETTING_DOUBLE
 
-#define FLAGS_STARTUP ROW_STARTUP
-#define FLAGS_RUNTIME 0
+#define FLAGS_STARTUP (ROW_STARTUP | ROW_EXACT)
+#define FLAGS_RUNTIME ROW_EXACT
 const struct lua_function setting_functions[] = {
 #define SETTING_BOOL(field, function, phase, def, help) \
 	{#function, set_##field, FLAGS_##phase, "true|false", help},

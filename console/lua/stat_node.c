@@ -62,7 +62,8 @@ static int num_children(lua_State *L)
 static const struct lua_method node_methods[] = {
 	ATTRIBUTE("fullname", get_fullname, NULL, "its name; empty for the root"),
 	ATTRIBUTE("labelsCount", get_labels, NULL, "labels of its name"),
-	METHOD("numChildren", num_children, ROW_READS, "", "names that are one label longer"),
+	METHOD("numChildren", num_children, ROW_READS | ROW_EXACT, "",
+	       "names that are one label longer"),
 	METHODS_END,
 };
 
@@ -126,7 +127,7 @@ static int stat_node_resp_ring(lua_State *L)
 }
 
 const struct lua_function stat_node_functions[] = {
-	{"statNodeRespRing", stat_node_resp_ring, ROW_READS,
+	{"statNodeRespRing", stat_node_resp_ring, ROW_READS | ROW_EXACT,
 	 "function(node, self, children) [, seconds]",
 	 "calls the function for each name of the tree of recent answers, those below a name first; "
 	 "children counts the node, too"},

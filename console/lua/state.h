@@ -19,6 +19,8 @@ struct host {
 	bool changed;   /* a row with side effects was called since the command began */
 	bool wants_exit;
 	volatile sig_atomic_t interrupted;
+	volatile sig_atomic_t late; /* what runs has run into setLuaTimeLimit */
+	bool was_late; /* the last run that began outside has */
 	unsigned calls; /* of lua_host_call, one in another */
 	struct txn *txn; /* of the Lua that runs; NULL: none runs */
 	char *out;       /* octets of output, not terminated */
@@ -52,6 +54,35 @@ void lua_host_resume(void);
 /* A line of output that a command's result does not take the place of, other than what it shows. */
 void lua_host_say(const char *line);
 
+/* Nothing was shown, but for complaints. */
+void lua_host_restart_output(void);
+
+/* console/lua/result.c: what a command returned, on top of the stack, in place of what it printed.
+ */
+void lua_print_result(lua_State *L);
+
+/* What runs fails at its next instruction; the second also in a coroutine, from its hook. */
+void lua_host_stop_soon(void);
+void lua_host_stop_in(lua_State *coroutine);
+
+/*
+ * console/lua/callbacks.c: a function of the configuration that we called has failed, with what is said of
+ * it. Counts it, and logs it with its trace: each time, or with last_us (0 at first) about once a minute.
+ */
+void lua_host_failed(const char *what, const struct err *err, uint64_t *last_us);
+
+/* console/lua/time_limit.c: around what runs from outside, and its limit in seconds. */
+void lua_limit_begin(void);
+void lua_limit_end(void);
+unsigned lua_limit_seconds(void);
+void lua_limit_register(lua_State *L);
+void lua_limit_stop(void);
+
+void lua_ffi_register(lua_State *L); /* console/lua/ffi.c */
+
+/* console/lua/query_count.c */
+void lua_query_count_stop(void);
+
 /* console/lua/errors.c: message handler of pcall. */
 int lua_on_error(lua_State *L);
 
@@ -61,7 +92,6 @@ const char *lua_trace_text(char text[static LUA_TRACE_MAX + 32]);
 /* console/lua/compat.c: what Lua 5.1 and LuaJIT had and 5.4 has not. */
 void lua_compat_register(lua_State *L);
 void lua_compat_bit_register(lua_State *L); /* console/lua/compat_bit.c */
-void lua_compat_ffi_register(lua_State *L); /* console/lua/compat_ffi.c */
 
 /* console/lua/compat_format.c: numbers as text the way Lua 5.1 wrote them. */
 void lua_compat_format_register(lua_State *L);

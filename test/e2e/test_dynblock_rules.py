@@ -204,6 +204,18 @@ class Groups(Blocks):
         self.passes(d, "127.0.0.2", 10)
         self.assertEqual(len(self.blocks(d)), 1)
 
+    def test_the_last_of_a_kind_counts(self):
+        """One rule for queries, for octets; one for each type, each code."""
+        d = self.start('''dbr:setQueryRate(1, 2, "first", 60) dbr:setQueryRate(30, 2, "second", 60)
+            dbr:setQTypeRate("A", 1, 2, "a first", 60) dbr:setQTypeRate(DNSQType.A, 10000, 2, "a", 60)
+            dbr:setResponseByteRate(1, 2, "octets first", 60) dbr:setResponseByteRate(1000000, 2, "octets", 60)
+            dbr:setRCodeRate(0, 1, 2, "noerror first", 60) dbr:setRCodeRate(DNSRCode.NOERROR, 10000, 2, "noerror", 60)''')
+        self.passes(d, "127.0.0.2", 60)
+        self.assertEqual(self.blocks(d), {})
+        self.assertLess(self.blocked_after(d, "127.0.0.4"), 180)
+        self.assertEqual({what: line.split()[-1] for what, line in self.blocks(d).items()}, {"127.0.0.4/32": "second"})
+        self.assertEqual(len(d.console("dbr:toString()").splitlines()), 5)
+
     def test_ranges(self):
         d = self.start('''dbr:setQueryRate(10, 2, "range", 60)
             dbr:excludeRange({"127.0.0.0/24", "127.0.1.0/24"}) dbr:includeRange("127.0.0.1/32")
@@ -214,6 +226,19 @@ class Groups(Blocks):
         self.assertEqual(self.blocks(d), {})
         self.assertLess(self.blocked_after(d, "127.0.0.1"), 120)
         self.assertLess(self.blocked_after(d, "127.0.1.1"), 120)
+
+    def test_ranges_that_overlap(self):
+        """The longest netmask that covers a client decides, whatever came first; of equal ones the last said."""
+        d = self.start('''dbr:setQueryRate(10, 2, "range", 60)
+            dbr:includeRange("127.0.1.1/32") dbr:excludeRange("127.0.1.0/24") dbr:includeRange("127.0.0.0/16")
+            dbr:excludeRange("127.0.2.0/24") dbr:includeRange("127.0.2.0/25") dbr:excludeRange("127.0.2.2")
+            dbr:includeRange("127.0.3.0/24") dbr:excludeRange("127.0.3.0/24")
+            dbr:excludeRange("127.0.4.0/24") dbr:includeRange("127.0.4.0/24")''')
+        for source in ("127.0.1.2", "127.0.2.200", "127.0.2.2", "127.0.3.1"):
+            self.passes(d, source, 60)
+        self.assertEqual(self.blocks(d), {})
+        for source in ("127.0.1.1", "127.0.2.1", "127.0.4.1", "127.0.9.1"):
+            self.assertLess(self.blocked_after(d, source), 120, source)
 
     def test_the_excluded_do_not_make_their_network_blocked(self):
         d = self.start('dbr:setQueryRate(10, 2, "range", 60) dbr:setMasks(24, 64) dbr:excludeRange("127.0.0.2")')

@@ -381,6 +381,25 @@ class Life(TestCase):
         time.sleep(2.1)
         self.assertEqual(d.stat("dyn-block-nmg-size"), 1)
 
+    def test_which_meet_the_most(self):
+        server = self.use(FakeServer())
+        d = self.daemon(f'''newServer("{server.address}")
+            addDynamicBlock("127.0.1.1", "often", DNSAction.Refused, 60)
+            addDynamicBlock("127.0.1.0", "its net", DNSAction.Refused, 60, 24)
+            addDynamicBlock("127.0.9.9", "never", DNSAction.Refused, 60)
+            addDynBlockSMT({{"evil.test"}}, "a name", 60, DNSAction.Refused)''')
+        self.assertEqual(d.console("topDynBlocks()").split(), ["#", "What", "Queries/s", "Reason"])
+        for source, n, name in (("127.0.1.1", 30, "www.test"), ("127.0.1.2", 20, "www.test"), ("127.0.0.1", 10, "evil.test")):
+            for _ in range(n):
+                self.assertEqual(Ask(source=source).to(d.port, name).rcode(), REFUSED)
+        self.assertTrue(wait_for(lambda: len(d.rows("topDynBlocks()")) == 3, 15, every=0.5), d.console("topDynBlocks()"))
+        self.assertEqual([row[:2] + row[3:] for row in d.rows("topDynBlocks()")],
+                         [["1", "127.0.1.1/32", "often"], ["2", "127.0.1.0/24", "its", "net"], ["3", "evil.test.", "a", "name"]])
+        rates = [float(row[2]) for row in d.rows("topDynBlocks()")]
+        self.assertAlmostEqual(rates[0] / rates[2], 3, delta=0.5)
+        self.assertAlmostEqual(rates[0], 3, delta=0.5)  # 30 in ten seconds
+        self.assertEqual(len(d.rows("topDynBlocks(1)")), 1)
+
     def test_a_flood_of_blocks_is_no_flood_of_lines(self):
         server = self.use(FakeServer())
         d = self.daemon(f'newServer("{server.address}")')

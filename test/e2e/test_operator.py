@@ -44,7 +44,7 @@ class Tables(TestCase):
         names = [re.findall(r"(\S+) *\t *([\d.]+)", line) for line in lines]
         left, right = [n[0][0] for n in names if len(n) == 2], [n[-1][0] for n in names]
         self.assertEqual(left + right, sorted(left + right))
-        self.assertEqual(len(left + right), 86)
+        self.assertEqual(len(left + right), 88)
         self.assertRegex(lines[0], r"^acl-drops {26}\t +\d+ ")
         self.assertRegex("\n".join(lines), r"latency-avg100 +\t +\d+\.\d\b")
 

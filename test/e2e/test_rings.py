@@ -198,6 +198,16 @@ class Tables(Traffic):
             "bad.other.test. 3 0 1/0/0/1/0 1/0", "nx.other.test. 3 0 1/0/1/0/0 1/0", "other.test. 2 2 0/0/0/0/0 2/0",
             "slow.test. 2 0 1/1/0/0/0 1/0", "test. 1 2 0/0/0/0/0 3/0", " 0 2 0/0/0/0/0 9/1"])
 
+    def test_tree_of_octets_and_hits(self):
+        """Its root has what the ring has."""
+        total = self.d.console("b, h = 0, 0 for _, r in ipairs(getRingEntries()) do if r.isResponse then b = b + r.size "
+                               "if r.backend:toString() == '0.0.0.0' then h = h + 1 end end end return b .. ' ' .. h")
+        self.assertEqual(self.d.console("statNodeRespRing(function(n, s, c) if n.fullname == '' then t = c.bytes .. ' ' .. "
+                                        "c.hits end end) return t"), total)
+        self.assertEqual(self.d.console("statNodeRespRing(function(n, s) if n.fullname == 'b.example.' then t = s.bytes .. ' ' "
+                                        ".. s.hits end end) return t").split()[1], "0")
+        self.assertGreater(int(total.split()[0]), 100)
+
     def test_visitor_that_raises(self):
         self.assertIn("no more", self.d.console("statNodeRespRing(function() error('no more') end)"))
         self.assertEqual(self.d.lua("#getRespRing()"), "9")

@@ -1,12 +1,11 @@
 /*
  * require("ffi") of LuaJIT, as far as configurations use it: places that functions of the program
- * fill in. A place holds Lua values, not addresses, so that no configuration can read or write
- * memory that is not its own; ffi.C has the program's functions, and says so of one that it has
- * not.
+ * fill in. ffi.C has these functions, a row each in the files console/lua/ffi_*.c.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "console/lua/ffi.h"
 #include "console/lua/state.h"
 
 #define CDATA      "cdata"
@@ -17,6 +16,7 @@ enum kind {
 	NUMBERS,  /* size_t and its like */
 	POINTERS, /* char *, dnsdist_ffi_… *: nil is NULL */
 	STRUCTS,  /* dnsdist_ffi_raw_value_t: fields by name */
+	OPAQUE,   /* dnsdist_ffi_stat_node_t: only the program makes them */
 };
 
 static const struct {
@@ -31,6 +31,7 @@ static const struct {
 	{"uint16_t", NUMBERS},
 	{"uint32_t", NUMBERS},
 	{"uint64_t", NUMBERS},
+	{"dnsdist_ffi_stat_node_t", OPAQUE},
 	{"dnsdist_ffi_raw_value_t", STRUCTS},
 	{"dnsdist_ffi_ednsoption_t", STRUCTS},
 	{"dnsdist_ffi_http_header_t", STRUCTS},
@@ -125,6 +126,8 @@ static int ffi_new(lua_State *L)
 	lua_Integer n = t.n == 0 ? 1 : t.n > 0 ? t.n : luaL_checkinteger(L, 2);
 	struct cdata *c;
 
+	if (t.kind == OPAQUE)
+		return luaL_error(L, "only the program makes a '%s'", lua_tostring(L, 1));
 	luaL_argcheck(L, n >= 0 && n <= PLACES_MAX, 2, "from 0 to 65536 elements");
 	c = lua_newuserdatauv(L, sizeof(*c) + (t.kind == OCTETS ? (size_t)n : 0), 1);
 	c->kind = t.kind;
@@ -248,9 +251,53 @@ static int ffi_cast(lua_State *L)
 	return 1;
 }
 
-static int no_function(lua_State *L)
+static void check_place_for(lua_State *L, int i, const char *what, enum kind kind, const char *type)
 {
-	return luaL_error(L, "ffi.C has no function '%s'", luaL_tolstring(L, 2, NULL));
+	const struct cdata *c = luaL_testudata(L, i, CDATA);
+
+	if (c == NULL || c->kind != kind || c->n < 1)
+		lua_fail(L, "%s must be a place, as ffi.new('%s') makes it, got %s", what, type,
+			 c ? "another one" : lua_value_text(L, i));
+}
+
+/* The value on top of the stack, which is popped. */
+static void put_first(lua_State *L, int i)
+{
+	lua_getiuservalue(L, i, 1);
+	lua_insert(L, -2);
+	lua_rawseti(L, -2, 0);
+	lua_pop(L, 1);
+}
+
+void lua_ffi_put_octets(lua_State *L, int i, const char *pointer, const char *size,
+			const void *octets, size_t len)
+{
+	check_place_for(L, i, pointer, POINTERS, "const char *[1]");
+	check_place_for(L, i + 1, size, NUMBERS, "size_t[1]");
+	lua_pushlstring(L, octets, len);
+	put_first(L, i);
+	lua_pushinteger(L, (lua_Integer)len);
+	put_first(L, i + 1);
+}
+
+const char *lua_ffi_octets(lua_State *L, int i, const char *what, size_t len)
+{
+	const struct cdata *c = luaL_testudata(L, i, CDATA);
+	const char *octets = NULL;
+	size_t have = 0;
+
+	if (c != NULL && c->kind == OCTETS) {
+		octets = (const char *)c->octets;
+		have = (size_t)c->n;
+	} else if (lua_type(L, i) == LUA_TSTRING) {
+		octets = lua_tolstring(L, i, &have);
+	} else {
+		lua_fail(L, "%s must be a string or a buffer of char, got %s", what,
+			 lua_value_text(L, i));
+	}
+	if (len > have)
+		lua_fail(L, "%s has %zu octets, and not %zu", what, have, len);
+	return octets;
 }
 
 static const luaL_Reg functions[] = {
@@ -266,17 +313,13 @@ static int open_ffi(lua_State *L)
 	lua_pushcfunction(L, set);
 	lua_setfield(L, -2, "__newindex");
 	luaL_newlib(L, functions);
-	lua_newtable(L); /* C */
-	lua_newtable(L);
-	lua_pushcfunction(L, no_function);
-	lua_setfield(L, -2, "__index");
-	lua_setmetatable(L, -2);
+	lua_push_library(L, &lua_ffi_library);
 	lua_setfield(L, -2, "C");
 	return 1;
 }
 
 /* Not a global: LuaJIT's has to be required, too. */
-void lua_compat_ffi_register(lua_State *L)
+void lua_ffi_register(lua_State *L)
 {
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	lua_pushcfunction(L, open_ffi);
