@@ -15,6 +15,8 @@
 
 static struct kfilter *filter;
 
+#define RANGES 20000
+
 static struct addr address(const char *text)
 {
 	struct addr a;
@@ -26,7 +28,7 @@ static struct addr address(const char *text)
 static int fresh(void **state)
 {
 	const struct kfilter_options o = {
-		.map[KFILTER_V4].max = 2, .map[KFILTER_CIDR6].max = 2, .map[KFILTER_NAMES].max = 2};
+		.map[KFILTER_V4].max = 2, .map[KFILTER_CIDR4].max = RANGES, .map[KFILTER_CIDR6].max = 2, .map[KFILTER_NAMES].max = 2};
 	struct err err;
 
 	if (kfilter_open(&o, &filter, &err) < 0) {
@@ -124,6 +126,65 @@ static void what_fails_has_changed_nothing(void **state)
 	assert_int_equal(released, 3);
 }
 
+static int put_range(const char *text, unsigned action)
+{
+	struct kfilter_value v = {.action = (uint16_t)action};
+	struct kfilter_key k;
+	struct netmask nm;
+
+	assert_int_equal(netmask_parse(text, &nm, NULL), 0);
+	kfilter_key_range(&nm, &k);
+	return kernel_edit_put(filter, &k, v);
+}
+
+/* One in another, and one beside it that differs in its last bit alone. */
+static void ranges_that_fail_are_as_they_were(void **state)
+{
+	struct kfilter_value v = {.counter = 5, .action = KFILTER_DROP};
+	struct kfilter_key k;
+	struct netmask nm;
+
+	if (filter == NULL)
+		skip();
+	assert_int_equal(netmask_parse("10.0.0.0/8", &nm, NULL), 0);
+	kfilter_key_range(&nm, &k);
+	assert_int_equal(kfilter_put(filter, &k, &v), 0);
+	kernel_edits_begin();
+	assert_int_equal(put_range("10.1.2.0/24", KFILTER_PASS), 0);
+	assert_int_equal(put_range("10.1.3.0/24", KFILTER_DROP), 0);
+	assert_int_equal(put_range("10.0.0.0/8", KFILTER_PASS), 0);
+	assert_true(kfilter_covering(filter, &k, &v));
+	assert_int_equal(v.action, KFILTER_PASS);
+	assert_int_equal(v.counter, 5);
+	kernel_edits_end(false);
+	assert_string_equal(entries(), "10.0.0.0/8=5 ");
+	assert_true(kfilter_covering(filter, &k, &v));
+	assert_int_equal(v.action, KFILTER_DROP);
+}
+
+/* What is there already does not make an edit slower: a walk for each would take minutes. */
+static void many_ranges(void **state)
+{
+	struct kfilter_value v = {.action = KFILTER_DROP};
+	struct netmask nm = {.bits = 32};
+	struct kfilter_key k;
+	uint64_t begin_us = clock_mono_us();
+
+	if (filter == NULL)
+		skip();
+	nm.base.v4.sin_family = AF_INET;
+	for (uint32_t pass = 0; pass < 3; pass++)
+		for (uint32_t i = 0; i < RANGES; i++) {
+			nm.base.v4.sin_addr.s_addr = htonl(0x0a000000 | i);
+			kfilter_key_range(&nm, &k);
+			if (pass < 2)
+				assert_int_equal(kernel_edit_put(filter, &k, v), 0);
+			else
+				assert_int_equal(kernel_edit_remove(filter, &k), 0);
+		}
+	assert_true(clock_mono_us() - begin_us < 10000000);
+}
+
 static void a_count_goes_on_while_its_entry_is_in_force(void **state)
 {
 	uint64_t now_ns = kfilter_ns(clock_mono_us());
@@ -182,6 +243,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_fails_has_changed_nothing),
+		TEST(ranges_that_fail_are_as_they_were),
+		TEST(many_ranges),
 		TEST(a_count_goes_on_while_its_entry_is_in_force),
 		TEST(what_is_past_its_time_makes_room),
 		TEST(entries_of_all_filters),
