@@ -16,6 +16,7 @@
 static struct kfilter *filter;
 
 #define RANGES 20000
+#define MANY   200000
 
 static struct addr address(const char *text)
 {
@@ -28,7 +29,7 @@ static struct addr address(const char *text)
 static int fresh(void **state)
 {
 	const struct kfilter_options o = {
-		.map[KFILTER_V4].max = 2, .map[KFILTER_CIDR4].max = RANGES, .map[KFILTER_CIDR6].max = 2, .map[KFILTER_NAMES].max = 2};
+		.map[KFILTER_V4].max = 2, .map[KFILTER_V6].max = MANY, .map[KFILTER_CIDR4].max = RANGES, .map[KFILTER_CIDR6].max = 2, .map[KFILTER_NAMES].max = 2};
 	struct err err;
 
 	if (kfilter_open(&o, &filter, &err) < 0) {
@@ -237,6 +238,69 @@ static void entries_of_all_filters(void **state)
 	dyn_filter_unref(d);
 }
 
+static void count_one(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
+{
+	++*(size_t *)ctx;
+}
+
+static size_t count_entries(void)
+{
+	size_t n = 0;
+
+	kfilter_visit(filter, KFILTER_V6, count_one, &n);
+	return n;
+}
+
+static void block_many(struct dyn_filter *d, uint32_t from, uint32_t n, uint32_t seconds)
+{
+	struct addr a = address("2001:db8::");
+	struct err err;
+
+	for (uint32_t i = from; i < from + n; i++) {
+		uint32_t low = htonl(i);
+
+		memcpy(&a.v6.sin6_addr.s6_addr[12], &low, sizeof(low));
+		assert_int_equal(dyn_filter_block(d, &a, seconds, "test", true, &err), 0);
+	}
+}
+
+/* Purging a registered one of many is done in parts, and misses none; also not those that are
+ * blocked again or anew in between. */
+static void many_blocks_are_purged_in_parts(void **state)
+{
+	uint64_t now_us = clock_mono_us();
+	struct dyn_filter *d;
+	size_t before;
+
+	if (filter == NULL)
+		skip();
+	d = dyn_filter_new(filter);
+	dyn_filter_register(d);
+	block_many(d, 0, MANY / 2, 1);
+	dyn_filters_tick(now_us);
+	block_many(d, MANY / 2, MANY / 4, 1);
+	block_many(d, 0, 10, 600);
+	assert_int_equal(count_entries(), MANY / 4 * 3);
+	now_us += 30000000;
+	before = count_entries();
+	for (unsigned i = 0; i < 14; i++) {
+		size_t n;
+
+		dyn_filters_tick(now_us);
+		n = count_entries();
+		assert_true(before - n <= 16384);
+		before = n;
+	}
+	assert_int_equal(before, 10);
+	dyn_filter_unregister(d);
+	block_many(d, 10, 5, 1);
+	dyn_filter_purge(d, now_us + 30000000);
+	assert_int_equal(count_entries(), 10);
+	dyn_filter_purge(d, now_us + 700000000);
+	assert_int_equal(count_entries(), 0);
+	dyn_filter_unref(d);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, over)
 
 int main(void)
@@ -248,6 +312,7 @@ int main(void)
 		TEST(a_count_goes_on_while_its_entry_is_in_force),
 		TEST(what_is_past_its_time_makes_room),
 		TEST(entries_of_all_filters),
+		TEST(many_blocks_are_purged_in_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
