@@ -102,6 +102,19 @@ class Finalizers(TestCase):
                    "for i = 1, 20000 do addDynamicBlock('10.0.' .. i // 250 .. '.' .. i % 250, 'test') end")
 
 
+    def test_between_commands_and_at_the_end(self):
+        d = self.daemon("""calls = 0 function again() setmetatable({}, {__gc=function() calls = calls + 1 again()
+                           addAction(AllRule(), NoneAction()) end}) end again()
+                           function change() addAction(AllRule(), NoneAction()) getPool("").x = 1 end
+                           kept = setmetatable({}, {__gc=change}) kept2 = setmetatable({}, {__gc=function()
+                           server.order = 3 end}) server = newServer("127.0.0.1:9")
+                           collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000)""")
+        s = self.use(Session(d.console_port))
+        calls = int(s.ask("calls"))
+        self.assertTrue(wait_for(lambda: int(s.ask("calls")) > calls + 50, every=0))
+        self.assertEqual(d.stop(), 0, d.output())
+
+
 class Output(TestCase):
     def test_endless_output_is_an_error_and_costs_no_memory(self):
         d = self.daemon("setConsoleOutputMaxMsgSize(1000000)")
