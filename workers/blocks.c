@@ -39,9 +39,12 @@ static void count(struct worker *w, const struct dynblock_hit *hit)
  * goes on being over his limit. */
 static void note_dropped(struct worker *w, struct query *q)
 {
-	if (w->query_ring != NULL && msg_question(q->packet, q->len, &q->question) == 0)
+	bool is_read = (w->query_ring != NULL || hitters_on()) &&
+		       msg_question(q->packet, q->len, &q->question) == 0;
+
+	if (is_read && w->query_ring != NULL)
 		traffic_note_query(w->query_ring, q, w->now_us);
-	hitters_blocked(w->id, &q->client);
+	hitters_blocked(w->id, &q->client, is_read ? q->question.qtype : -1);
 }
 
 bool blocks_drop(struct worker *w, struct query *q, struct dynblock_hit *hit)
