@@ -408,7 +408,9 @@ static int apply(lua_State *L)
 
 static int to_string(lua_State *L)
 {
-	lua_push_block_group_text(L, check(L));
+	const struct group_box *box = box_of(L);
+
+	lua_push_block_group_text(L, box->group, &box->suffix);
 	return 1;
 }
 

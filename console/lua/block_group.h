@@ -27,6 +27,7 @@ void lua_block_suffix_drop(lua_State *L, struct block_suffix *s);
 bool lua_is_block_action(double number);
 
 /* Pushes what a group is, a line for each rule, range and name. */
-void lua_push_block_group_text(lua_State *L, const struct block_group *g);
+void lua_push_block_group_text(lua_State *L, const struct block_group *g,
+			       const struct block_suffix *suffix);
 
 #endif

@@ -31,6 +31,13 @@ static void add_subject(char *text, size_t size, const struct block_rule *r)
 	}
 }
 
+/* DNSAction.None does nothing as an action of a rule; a block without one does what all such do. */
+static const char *action_text(unsigned action)
+{
+	return action == DNS_ACTION_NONE ? "the action of setDynBlocksAction"
+					 : dns_action_text(action);
+}
+
 static void add_rule(luaL_Buffer *b, const struct block_rule *r)
 {
 	bool ratio = block_rule_is_ratio(r->kind);
@@ -45,7 +52,19 @@ static void add_rule(luaL_Buffer *b, const struct block_rule *r)
 	snprintf(line, sizeof(line),
 		 "%s: above %g%s%s for %u seconds%s: %s for %u seconds, '%.400s'\n", subject,
 		 r->limit, ratio ? "" : " a second", least, r->seconds, warning,
-		 dns_action_text(r->action), r->block_s, r->reason);
+		 action_text(r->action), r->block_s, r->reason);
+	luaL_addstring(b, line);
+}
+
+static void add_suffix_rule(luaL_Buffer *b, const struct block_suffix *s)
+{
+	char line[256];
+
+	if (s->kept == LUA_NOREF)
+		return;
+	snprintf(line, sizeof(line),
+		 "names of the answers of %u seconds, as a function says: %s for %u seconds\n",
+		 s->seconds, action_text(s->action), s->block_s);
 	luaL_addstring(b, line);
 }
 
@@ -76,7 +95,8 @@ static void add_names(luaL_Buffer *b, const struct suffix_table *t)
 	}
 }
 
-void lua_push_block_group_text(lua_State *L, const struct block_group *g)
+void lua_push_block_group_text(lua_State *L, const struct block_group *g,
+			       const struct block_suffix *suffix)
 {
 	unsigned v4, v6, port;
 	char line[128];
@@ -89,6 +109,7 @@ void lua_push_block_group_text(lua_State *L, const struct block_group *g)
 	luaL_addstring(&b, line);
 	for (unsigned i = 0; block_group_rule(g, i); i++)
 		add_rule(&b, block_group_rule(g, i));
+	add_suffix_rule(&b, suffix);
 	add_ranges(&b, block_group_ranges(g));
 	add_names(&b, block_group_names(g));
 	luaL_pushresult(&b);

@@ -60,7 +60,11 @@ static int add_dynamic_block(lua_State *L)
 
 	if (lua_type(L, 1) == LUA_TSTRING) {
 		if (addr_parse(lua_tostring(L, 1), 0, &new.addr, &err) < 0) {
-			lua_complain(L, "nothing is blocked: %s", err.text);
+			lua_complain(L, "nothing is blocked: %s%s", err.text,
+				     strchr(lua_tostring(L, 1), '/')
+					     ? "; how many bits of it count is clientIPMask, the "
+					       "fifth argument"
+					     : "");
 			return 0;
 		}
 	} else {

@@ -274,11 +274,12 @@ class Groups(Blocks):
         self.assertEqual(dns.message.from_wire(c.s.recv(512)).rcode(), 5)
 
     def test_text(self):
-        d = self.start('dbr:setQueryRate(30, 10, "many", 60) dbr:excludeRange("192.0.2.0/24") dbr:excludeDomains("ok.test")',
-                       extra="")
+        d = self.start('dbr:setQueryRate(30, 10, "many", 60) dbr:excludeRange("192.0.2.0/24") dbr:excludeDomains("ok.test")'
+                       'dbr:setSuffixMatchRule(5, "names", 20, DNSAction.Refused, function() end)', extra="")
         self.assertEqual(d.console("dbr:toString()").splitlines(), [
             "DynBlockRulesGroup of clients of /32, /128, port /0",
-            "queries: above 30 a second for 10 seconds: Do nothing for 60 seconds, 'many'",
+            "queries: above 30 a second for 10 seconds: the action of setDynBlocksAction for 60 seconds, 'many'",
+            "names of the answers of 5 seconds, as a function says: Send Refused for 20 seconds",
             "excluded: 192.0.2.0/24", "excluded: ok.test."])
 
     def test_what_can_not_be(self):
