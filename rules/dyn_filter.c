@@ -13,14 +13,22 @@
 /* Lines a second about new blocks. The rest is one number. */
 #define LINES_MAX 100
 
+/* Blocks that a call of dyn_filters_tick looks at, some fifty milliseconds where all are past their time. */
+#define PURGE_STEP 16384
+
 enum { EXCLUDED, INCLUDED };
 
+/*
+ * Purging goes through blocked, and gathers what stays: a table is not to be changed while one walks
+ * it. What is blocked meanwhile goes where what stays goes.
+ */
 struct dyn_filter {
 	unsigned refs;
 	struct kfilter *filter;
 	struct netmask_table *ranges; /* EXCLUDED or INCLUDED */
-	struct netmask_table
-		*blocked; /* whole addresses, with the second when they are to be looked at */
+	/* whole addresses, with the second when they are to be looked at */
+	struct netmask_table *blocked, *stays;
+	size_t at; /* of blocked: the next one to be looked at */
 	struct dyn_filter *next; /* of those that are registered */
 	bool registered;
 };
@@ -36,6 +44,7 @@ struct dyn_filter *dyn_filter_new(struct kfilter *f)
 	d->filter = kfilter_ref(f);
 	d->ranges = netmask_table_new();
 	d->blocked = netmask_table_new();
+	d->stays = netmask_table_new();
 	return d;
 }
 
@@ -51,6 +60,7 @@ void dyn_filter_unref(struct dyn_filter *d)
 		return;
 	netmask_table_unref(d->ranges);
 	netmask_table_unref(d->blocked);
+	netmask_table_unref(d->stays);
 	kfilter_unref(d->filter);
 	free(d);
 }
@@ -90,6 +100,59 @@ static int block_in_user_space(const struct addr *a, uint32_t seconds, const cha
 	return rc < 0 ? rc : 0;
 }
 
+/* Whether an address needs no more looking after: it is not blocked, or by somebody else. */
+static bool is_done(struct dyn_filter *d, const struct addr *a, uint64_t now_us)
+{
+	struct kfilter_value v;
+	struct kfilter_key k;
+
+	kfilter_key_address(a, &k);
+	if (!kfilter_get(d->filter, &k, &v) || v.owner != KFILTER_TIMED)
+		return true;
+	if (kfilter_in_force(&v, now_us))
+		return false;
+	kfilter_remove(d->filter, &k);
+	return true;
+}
+
+/* So many of them; at the end of a round the next one begins with what stays. */
+static void purge_some(struct dyn_filter *d, size_t n, uint64_t now_us)
+{
+	uint32_t now_s = (uint32_t)(now_us / 1000000), when;
+
+	for (; n > 0 && d->at < netmask_table_len(d->blocked); n--, d->at++) {
+		struct netmask nm = *netmask_table_at(d->blocked, d->at, &when);
+
+		if ((when > now_s || !is_done(d, &nm.base, now_us)) &&
+		    !netmask_table_holds(d->stays, &nm))
+			netmask_table_add(d->stays, &nm, when);
+	}
+	if (d->at < netmask_table_len(d->blocked))
+		return;
+	netmask_table_unref(d->blocked);
+	d->blocked = d->stays;
+	d->stays = netmask_table_new();
+	d->at = 0;
+}
+
+void dyn_filter_purge(struct dyn_filter *d, uint64_t now_us)
+{
+	purge_some(d, SIZE_MAX, now_us); /* the round that is under way */
+	purge_some(d, SIZE_MAX, now_us);
+}
+
+/* One that nobody purges knows more addresses than the kernel can have, some time. */
+static void remember(struct dyn_filter *d, const struct addr *a, uint64_t now_us, uint64_t until_us)
+{
+	size_t room = (size_t)kfilter_max(d->filter, KFILTER_V4) +
+		      kfilter_max(d->filter, KFILTER_V6);
+	struct netmask host = whole(a);
+
+	netmask_table_add(d->stays, &host, (uint32_t)(until_us / 1000000));
+	if (netmask_table_len(d->blocked) + netmask_table_len(d->stays) > 2 * room + PURGE_STEP)
+		dyn_filter_purge(d, now_us);
+}
+
 int dyn_filter_block(struct dyn_filter *d, const struct addr *a, uint32_t seconds,
 		     const char *reason, bool quiet, struct err *err)
 {
@@ -97,7 +160,6 @@ int dyn_filter_block(struct dyn_filter *d, const struct addr *a, uint32_t second
 	struct kfilter_value was, v = {.until_ns = kfilter_ns(until_us),
 				       .action = KFILTER_DROP,
 				       .owner = KFILTER_TIMED};
-	struct netmask host = whole(a);
 	struct kfilter_key k;
 	bool is_new;
 	int rc;
@@ -115,7 +177,7 @@ int dyn_filter_block(struct dyn_filter *d, const struct addr *a, uint32_t second
 		err_set(err, "%s", kfilter_put_error(d->filter, k.map, rc).text);
 		return rc;
 	}
-	netmask_table_add(d->blocked, &host, (uint32_t)(until_us / 1000000));
+	remember(d, a, now_us, until_us);
 	if (is_new && !quiet)
 		tell(a, seconds, reason);
 	return 0;
@@ -129,37 +191,6 @@ void dyn_filter_exclude(struct dyn_filter *d, const struct netmask *nm)
 void dyn_filter_include(struct dyn_filter *d, const struct netmask *nm)
 {
 	netmask_table_add(d->ranges, nm, INCLUDED);
-}
-
-/* Whether an address needs no more looking after: it is not blocked, or by somebody else. */
-static bool is_done(struct dyn_filter *d, const struct addr *a, uint64_t now_us)
-{
-	struct kfilter_value v;
-	struct kfilter_key k;
-
-	kfilter_key_address(a, &k);
-	if (!kfilter_get(d->filter, &k, &v) || v.owner != KFILTER_TIMED)
-		return true;
-	if (kfilter_in_force(&v, now_us))
-		return false;
-	kfilter_remove(d->filter, &k);
-	return true;
-}
-
-/* What stays is gathered anew: a table is not to be changed while one walks it. */
-void dyn_filter_purge(struct dyn_filter *d, uint64_t now_us)
-{
-	struct netmask_table *stays = netmask_table_new();
-	uint32_t now_s = (uint32_t)(now_us / 1000000), when;
-
-	for (size_t i = 0; i < netmask_table_len(d->blocked); i++) {
-		const struct netmask *nm = netmask_table_at(d->blocked, i, &when);
-
-		if (when > now_s || !is_done(d, &nm->base, now_us))
-			netmask_table_add(stays, nm, when);
-	}
-	netmask_table_unref(d->blocked);
-	d->blocked = stays;
 }
 
 void dyn_filter_register(struct dyn_filter *d)
@@ -187,7 +218,7 @@ void dyn_filter_unregister(struct dyn_filter *d)
 void dyn_filters_tick(uint64_t now_us)
 {
 	for (struct dyn_filter *d = registered; d; d = d->next)
-		dyn_filter_purge(d, now_us);
+		purge_some(d, PURGE_STEP, now_us);
 	if (held_back > 0)
 		log_notice("kernel filter", "%u more blocks have begun", held_back);
 	lines = held_back = 0;

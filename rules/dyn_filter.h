@@ -26,10 +26,13 @@ int dyn_filter_block(struct dyn_filter *d, const struct addr *a, uint32_t second
 void dyn_filter_exclude(struct dyn_filter *d, const struct netmask *nm);
 void dyn_filter_include(struct dyn_filter *d, const struct netmask *nm);
 
-/* Takes what is past its time out of the map. */
+/* Takes all that is past its time out of the map. */
 void dyn_filter_purge(struct dyn_filter *d, uint64_t now_us);
 
-/* Purged each second, as long as it is registered. Twice is once. */
+/*
+ * Purged each second, as long as it is registered, some ten thousand addresses at a time: a million
+ * take a minute. Twice is once.
+ */
 void dyn_filter_register(struct dyn_filter *d);
 void dyn_filter_unregister(struct dyn_filter *d);
 

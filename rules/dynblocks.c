@@ -315,17 +315,17 @@ struct visit {
 static void visit_one(const struct visit *visit, const struct dynblock *b,
 		      const struct dynblock *counted)
 {
-	struct dynblock_view v;
-	bool is_counted = block_is_in_force(counted, visit->now_us);
+	struct dynblock_view v, w = {.blocks = 0};
 
 	if (!block_is_in_force(b, visit->now_us))
 		return;
 	block_view(b, &v);
-	v.blocks = 0;
-	v.in_kernel = false;
-	if (is_counted)
-		v.blocks = block_hits(counted) +
-			   kernel_block_hits(counted, visit->now_us, &v.in_kernel);
+	if (counted != b) {
+		if (block_is_in_force(counted, visit->now_us))
+			block_view(counted, &w);
+		v.blocks = w.blocks;
+		v.in_kernel = w.in_kernel;
+	}
 	visit->see(visit->ctx, &v);
 }
 

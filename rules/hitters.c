@@ -422,11 +422,6 @@ void hitters_stop(void)
 	free(h);
 }
 
-bool hitters_on(void)
-{
-	return state.now != NULL;
-}
-
 size_t hitters_memory(void)
 {
 	size_t sum = 0;

@@ -63,7 +63,8 @@ extern _Atomic(const struct hitters *) hitters_live; /* NULL: nothing is to be c
 
 void hitters_count_query(const struct hitters *h, unsigned worker, const struct addr *client,
 			 uint16_t qtype, uint32_t now_s);
-void hitters_count_blocked(const struct hitters *h, unsigned worker, const struct addr *client);
+void hitters_count_blocked(const struct hitters *h, unsigned worker, const struct addr *client,
+			   int qtype);
 void hitters_count_answer(const struct hitters *h, unsigned worker, const struct addr *client,
 			  uint16_t rcode, uint32_t len, bool miss, uint32_t now_s);
 
@@ -84,13 +85,16 @@ static inline void hitters_query(unsigned worker, const struct addr *client, uin
 		hitters_count_query(h, worker, client, qtype, now_s);
 }
 
-/* A query that a block kept from being looked at: counted as a query, if the client has a slot. */
-static inline void hitters_blocked(unsigned worker, const struct addr *client)
+/*
+ * A query that a block dropped: counted as a query, if the client has a slot. qtype -1: its question
+ * can't be read.
+ */
+static inline void hitters_blocked(unsigned worker, const struct addr *client, int qtype)
 {
 	const struct hitters *h = rcu_get(hitters_live);
 
 	if (unlikely(h != NULL))
-		hitters_count_blocked(h, worker, client);
+		hitters_count_blocked(h, worker, client, qtype);
 }
 
 /* An answer of len octets; miss: from a server, and not from the cache or ourselves. */
@@ -101,6 +105,12 @@ static inline void hitters_answer(unsigned worker, const struct addr *client, ui
 
 	if (unlikely(h != NULL))
 		hitters_count_answer(h, worker, client, rcode, len, miss, now_s);
+}
+
+/* Whether anything is counted. Any thread. */
+static inline bool hitters_on(void)
+{
+	return rcu_get(hitters_live) != NULL;
 }
 
 /*
@@ -157,9 +167,6 @@ uint64_t hitter_sum(const struct hitter *h, int number, unsigned seconds);
  */
 void hitter_note(const struct hitter *h, uint16_t who, uint8_t how);
 bool hitter_noted(const struct hitter *h, uint16_t who, uint8_t how, uint64_t within_us);
-
-/* Whether anything is counted. */
-bool hitters_on(void);
 
 /* Octets of memory in all. */
 size_t hitters_memory(void);

@@ -178,6 +178,14 @@ void hitters_prefetch_counts(const struct hitters *h, unsigned worker, const str
 	}
 }
 
+static inline void count_one_query(const struct hitters_set *s, struct hitter_slot *slot, int qtype)
+{
+	count(slot, s->all_queries, 1);
+	for (unsigned j = 0; j < s->n_qtypes; j++)
+		if (s->qtypes[j].qtype == qtype)
+			count(slot, s->qtypes[j].at, 1);
+}
+
 void hitters_count_query(const struct hitters *h, unsigned worker, const struct addr *client,
 			 uint16_t qtype, uint32_t now_s)
 {
@@ -189,18 +197,15 @@ void hitters_count_query(const struct hitters *h, unsigned worker, const struct 
 		if (!s->queries || worker >= s->n_workers || is_excluded(s, client))
 			continue;
 		slot = find(s, &s->tables[worker], &k, (uint16_t)(now_s / s->period_s), true);
-		if (slot == NULL)
-			continue;
-		count(slot, s->all_queries, 1);
-		for (unsigned j = 0; j < s->n_qtypes; j++)
-			if (s->qtypes[j].qtype == qtype)
-				count(slot, s->qtypes[j].at, 1);
+		if (slot != NULL)
+			count_one_query(s, slot, qtype);
 	}
 }
 
 /* It makes nobody warm, so that those who are blocked leave their slots to those who are not yet.
  */
-void hitters_count_blocked(const struct hitters *h, unsigned worker, const struct addr *client)
+void hitters_count_blocked(const struct hitters *h, unsigned worker, const struct addr *client,
+			   int qtype)
 {
 	for (unsigned i = 0; i < h->n; i++) {
 		const struct hitters_set *s = h->set[i];
@@ -211,7 +216,7 @@ void hitters_count_blocked(const struct hitters *h, unsigned worker, const struc
 			continue;
 		slot = find(s, &s->tables[worker], &k, 0, false);
 		if (slot != NULL)
-			count(slot, s->all_queries, 1);
+			count_one_query(s, slot, qtype);
 	}
 }
 

@@ -68,10 +68,20 @@ int kernel_put(struct kfilter *f, const struct kfilter_key *k, const struct kfil
 	return rc == -ENOSPC && make_room(f, k->map) ? kfilter_put(f, k, v) : rc;
 }
 
+/*
+ * What the entry is that a new one is to replace. Of ranges that is known only of what has been
+ * taken out (a walk over all would be the other way, some milliseconds for each of ten thousand
+ * rules): for the microseconds until the new one is there, the range around it decides.
+ */
+static bool find_old(struct kfilter *f, const struct kfilter_key *k, struct kfilter_value *was)
+{
+	return kfilter_is_range(k->map) ? kfilter_take(f, k, was) == 0 : kfilter_get(f, k, was);
+}
+
 int kernel_edit_put(struct kfilter *f, const struct kfilter_key *k, struct kfilter_value v)
 {
 	struct kfilter_value was;
-	bool was_there = kfilter_get(f, k, &was);
+	bool was_there = find_old(f, k, &was);
 	int rc;
 
 	if (was_there && kfilter_in_force(&was, clock_mono_us()))
@@ -79,13 +89,15 @@ int kernel_edit_put(struct kfilter *f, const struct kfilter_key *k, struct kfilt
 	rc = kernel_put(f, k, &v);
 	if (rc == 0)
 		remember(f, k, was_there ? &was : NULL);
+	else if (was_there && kfilter_is_range(k->map))
+		kfilter_put(f, k, &was);
 	return rc;
 }
 
 int kernel_edit_remove(struct kfilter *f, const struct kfilter_key *k)
 {
 	struct kfilter_value was;
-	int rc = kfilter_get(f, k, &was) ? kfilter_remove(f, k) : -ENOENT;
+	int rc = kfilter_take(f, k, &was);
 
 	if (rc == 0)
 		remember(f, k, &was);

@@ -373,15 +373,19 @@ static void the_excluded_do_not_count(void **state)
 /* The blocked are counted on, but do not hold their slots. */
 static void the_blocked_count_as_queries(void **state)
 {
+	struct hit both[] = {queries, {HIT_QTYPE, 255}};
 	struct addr a = v4(0xc0000201);
 
-	ask_for(&whole, &queries, 1, 10);
-	hitters_blocked(0, &a); /* not met before */
+	ask_for(&whole, both, 2, 10);
+	hitters_blocked(0, &a, 255); /* not met before */
 	ask(0, &a);
-	hitters_blocked(0, &a);
+	hitters_blocked(0, &a, 255);
+	hitters_blocked(0, &a, 1);
+	hitters_blocked(0, &a, -1);
 	clock_fake_advance(HITTERS_BEAT_US);
 	hitters_read();
-	assert_int_equal(sum_of(&whole, a, queries, 10), 2);
+	assert_int_equal(sum_of(&whole, a, queries, 10), 4);
+	assert_int_equal(sum_of(&whole, a, both[1], 10), 1);
 }
 
 int main(void)

@@ -40,13 +40,14 @@ static void count(struct worker *w, const struct dynblock_hit *hit)
  * name as well. And who goes on asking goes on being over his limit. */
 static void note_dropped(struct worker *w, struct query *q)
 {
-	if ((w->query_ring != NULL || asked_are_noted()) &&
-	    msg_question(q->packet, q->len, &q->question) == 0) {
-		if (likely(w->query_ring != NULL))
-			traffic_note_query(w->query_ring, q, w->now_us);
+	bool is_read = (w->query_ring != NULL || hitters_on() || asked_are_noted()) &&
+		       msg_question(q->packet, q->len, &q->question) == 0;
+
+	if (is_read && w->query_ring != NULL)
+		traffic_note_query(w->query_ring, q, w->now_us);
+	if (is_read)
 		asked_note(w->id, q, &q->frontend->addr, w->now_us);
-	}
-	hitters_blocked(w->id, &q->client);
+	hitters_blocked(w->id, &q->client, is_read ? q->question.qtype : -1);
 }
 
 bool blocks_drop(struct worker *w, struct query *q, struct dynblock_hit *hit)

@@ -24,7 +24,8 @@ struct block_suffix {
 /* Without a rule, and not watched. */
 void lua_block_suffix_init(struct block_suffix *s);
 
-/* The arguments of setSuffixMatchRule, or with native of setSuffixMatchRuleFFI, from 2 on, become the rule. */
+/* The arguments of setSuffixMatchRule, or with native of setSuffixMatchRuleFFI, from 2 on, become
+ * the rule. */
 void lua_block_suffix_set(lua_State *L, struct block_suffix *s, bool native);
 
 /*
@@ -55,6 +56,9 @@ int lua_block_exclude_names(lua_State *L, struct block_group *g);
 
 /* Whether the number is a DNSAction. */
 bool lua_is_block_action(double number);
+
+/* DNSAction.None does nothing as an action of a rule; a block without one does what all such do. */
+const char *lua_block_action_text(unsigned action);
 
 /* What the rule is, a line cut to size; empty where there is none. */
 void lua_block_suffix_text(lua_State *L, const struct block_suffix *s, char *text, size_t size);

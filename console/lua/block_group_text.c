@@ -31,6 +31,12 @@ static void add_subject(char *text, size_t size, const struct block_rule *r)
 	}
 }
 
+const char *lua_block_action_text(unsigned action)
+{
+	return action == DNS_ACTION_NONE ? "the action of setDynBlocksAction"
+					 : dns_action_text(action);
+}
+
 static void add_rule(luaL_Buffer *b, const struct block_rule *r)
 {
 	bool ratio = block_rule_is_ratio(r->kind);
@@ -45,7 +51,7 @@ static void add_rule(luaL_Buffer *b, const struct block_rule *r)
 	snprintf(line, sizeof(line),
 		 "%s: above %g%s%s for %u seconds%s: %s for %u seconds, '%.400s'\n", subject,
 		 r->limit, ratio ? "" : " a second", least, r->seconds, warning,
-		 dns_action_text(r->action), r->block_s, r->reason);
+		 lua_block_action_text(r->action), r->block_s, r->reason);
 	luaL_addstring(b, line);
 }
 

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "console/lua/owned.h"
 #include "console/lua/registry.h"
 #include "console/lua/rules.h"
 #include "core/clock.h"
@@ -67,7 +68,11 @@ static int add_dynamic_block(lua_State *L)
 		addr_parse(lua_tostring(L, 1), 0, &address, &err);
 	new = read_block(L, 4, 3, 7);
 	if (err.text[0] != '\0') {
-		lua_complain(L, "nothing is blocked: %s", err.text);
+		lua_complain(L, "nothing is blocked: %s%s", err.text,
+			     strchr(lua_tostring(L, 1), '/')
+				     ? "; how many bits of it count is clientIPMask, the "
+				       "fifth argument"
+				     : "");
 		return 0;
 	}
 	new.addr = address;
@@ -232,18 +237,33 @@ static void push_block(void *ctx, const struct dynblock_view *b)
 	lua_setfield(L, -2, what);
 }
 
+/* (kind) → table */
+static int push_blocks(lua_State *L)
+{
+	enum dynblock_kind kind = (enum dynblock_kind)lua_tointeger(L, 1);
+
+	lua_newtable(L);
+	dynblocks_visit(kind, push_block, L);
+	return 1;
+}
+
+/* What this very transaction has added may go at any time. */
+static int get_blocks(lua_State *L, enum dynblock_kind kind)
+{
+	lua_pushcfunction(L, push_blocks);
+	lua_pushinteger(L, kind);
+	lua_call_uncollected(L, 1, 1);
+	return 1;
+}
+
 static int get_addresses(lua_State *L)
 {
-	lua_newtable(L);
-	dynblocks_visit(DYNBLOCK_ADDRESS, push_block, L);
-	return 1;
+	return get_blocks(L, DYNBLOCK_ADDRESS);
 }
 
 static int get_suffixes(lua_State *L)
 {
-	lua_newtable(L);
-	dynblocks_visit(DYNBLOCK_NAME, push_block, L);
-	return 1;
+	return get_blocks(L, DYNBLOCK_NAME);
 }
 
 const struct lua_function dynblock_functions[] = {

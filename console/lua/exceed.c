@@ -16,6 +16,7 @@ static const struct hitters_masks hosts = {32, 128, 0, NULL};
 
 struct over {
 	lua_State *L;
+	struct hitters_set *set;
 	int number;
 	unsigned seconds;
 	double limit;
@@ -31,6 +32,16 @@ static void add_over(void *ctx, struct hitter *h)
 	lua_push_address(o->L, &h->addr);
 	lua_pushinteger(o->L, (lua_Integer)n);
 	lua_rawset(o->L, -3);
+}
+
+/* (over) → table. The set is one of hitters_find, which another exceed… would free. */
+static int push_over(lua_State *L)
+{
+	struct over *o = lua_touserdata(L, 1);
+
+	lua_newtable(L);
+	hitters_visit(o->set, true, add_over, o);
+	return 1;
 }
 
 /*
@@ -110,7 +121,6 @@ static int exceed(lua_State *L, int at, struct hit hit)
 	double rate = lua_arg_number(L, at, "rate", 0, UINT32_MAX);
 	unsigned seconds = (unsigned)lua_arg_integer(L, at + 1, "seconds", 0, UINT32_MAX);
 	struct over over = {.L = L, .seconds = seconds, .limit = rate * seconds};
-	struct hitters_set *s;
 	struct err err;
 
 	if (rate <= 0)
@@ -119,12 +129,15 @@ static int exceed(lua_State *L, int at, struct hit hit)
 		return exceed_in_ring(L, rate, hit);
 	if (hitters_ask(&hosts, &hit, 1, seconds, &err) < 0)
 		return lua_fail(L, "%s", err.text);
-	lua_newtable(L);
-	s = hitters_find(&hosts);
-	if (s == NULL)
+	over.set = hitters_find(&hosts);
+	if (over.set == NULL) {
+		lua_newtable(L);
 		return 1;
-	over.number = hitters_number(s, hit);
-	hitters_visit(s, true, add_over, &over);
+	}
+	over.number = hitters_number(over.set, hit);
+	lua_pushcfunction(L, push_over);
+	lua_pushlightuserdata(L, &over);
+	lua_call_uncollected(L, 1, 1);
 	return 1;
 }
 

@@ -36,3 +36,19 @@ void **lua_own(lua_State *L, void (*release)(void *))
 	lua_setmetatable(L, -2);
 	return &o->what;
 }
+
+/* Afterwards the collector does what it would have done meanwhile: it forgets what it was due when
+ * it is started again. */
+void lua_call_uncollected(lua_State *L, int n_args, int n_results)
+{
+	int running = lua_gc(L, LUA_GCISRUNNING), before_kb = lua_gc(L, LUA_GCCOUNT), rc;
+
+	lua_gc(L, LUA_GCSTOP);
+	rc = lua_pcall(L, n_args, n_results, 0);
+	if (running) {
+		lua_gc(L, LUA_GCRESTART);
+		lua_gc(L, LUA_GCSTEP, lua_gc(L, LUA_GCCOUNT) - before_kb + 1);
+	}
+	if (rc != LUA_OK)
+		lua_error(L);
+}

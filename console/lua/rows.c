@@ -7,9 +7,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether a row with these flags may run now; says why not. */
-static bool may_run(const char *name, unsigned flags)
+/*
+ * Lua calls finalizers of the configuration's wherever something is made: also by us, between commands
+ * and at the end, when there is no transaction for what they call. Nobody sees this error, but as a
+ * warning of Lua's.
+ */
+static void need_txn(lua_State *L, const char *name)
 {
+	if (!lua_host_has_txn())
+		luaL_error(L, "%s: a finalizer can use this only while a command or a callback runs",
+			   name);
+}
+
+/* Whether a row with these flags may run now; says why not. */
+static bool may_run(lua_State *L, const char *name, unsigned flags)
+{
+	need_txn(L, name);
 	if (!(flags & ROW_READS))
 		host.changed = true;
 	if ((flags & ROW_STARTUP) && host.runtime) {
@@ -55,7 +68,7 @@ static int call_function(lua_State *L)
 	const struct lua_function *row = lua_touserdata(L, lua_upvalueindex(1));
 
 	check_number(L, row->flags, row->params, lua_gettop(L));
-	return may_run(row->name, row->flags) ? row->call(L) : 0;
+	return may_run(L, row->name, row->flags) ? row->call(L) : 0;
 }
 
 /* Upvalue 2 is the object: a method called with a dot instead of a colon is told so. */
@@ -68,7 +81,7 @@ static int call_method(lua_State *L)
 		return lua_fail(L, "not called on a %s: write object:%s(…) with a colon",
 				object->name, row->name);
 	check_number(L, row->flags, row->params, lua_gettop(L) - 1);
-	return may_run(row->name, row->flags) ? row->call(L) : 0;
+	return may_run(L, row->name, row->flags) ? row->call(L) : 0;
 }
 
 static const struct lua_method *find_member(const struct lua_object *o, const char *name)
@@ -119,6 +132,7 @@ static int object_index(lua_State *L)
 	m = lua_type(L, 2) == LUA_TSTRING ? find_member(o, lua_tostring(L, 2)) : NULL;
 	if (m == NULL)
 		return no_member(L, o, member_text(L));
+	need_txn(L, m->name);
 	lua_settop(L, 1);
 	return m->get(L);
 }
@@ -133,6 +147,7 @@ static int object_newindex(lua_State *L)
 		return no_member(L, o, member_text(L));
 	if (m->set == NULL)
 		return luaL_error(L, "'%s' of a %s can't be assigned", name, o->name);
+	need_txn(L, name);
 	host.changed = true;
 	lua_remove(L, 2);
 	return m->set(L);
@@ -167,7 +182,7 @@ static int call_library(lua_State *L)
 	const struct lua_method *row = lua_touserdata(L, lua_upvalueindex(1));
 
 	check_number(L, row->flags, row->params, lua_gettop(L));
-	return may_run(row->name, row->flags) ? row->call(L) : 0;
+	return may_run(L, row->name, row->flags) ? row->call(L) : 0;
 }
 
 static int not_in_library(lua_State *L)

@@ -26,33 +26,19 @@ int kfilter_remove(struct kfilter *f, const struct kfilter_key *k)
 	return bpf_map_delete_elem(f->map_fd[k->map], k->v6);
 }
 
-/* A trie answers with what covers a key, so it is walked for exactly that one. */
-struct search {
-	const struct kfilter_key *key;
-	struct kfilter_value *out;
-	bool found;
-};
-
-static void compare(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
+int kfilter_take(struct kfilter *f, const struct kfilter_key *k, struct kfilter_value *out)
 {
-	struct search *s = ctx;
-
-	if (memcmp(k, s->key, sizeof(*k)) != 0)
-		return;
-	*s->out = *v;
-	s->found = true;
+	if (!f->live || f->map_fd[k->map] < 0 ||
+	    bpf_map_lookup_elem(f->map_fd[k->map], k->v6, out) < 0)
+		return -ENOENT;
+	return kfilter_remove(f, k);
 }
 
 bool kfilter_get(const struct kfilter *f, const struct kfilter_key *k, struct kfilter_value *out)
 {
-	struct search s = {k, out, false};
-
-	if (!f->live || f->map_fd[k->map] < 0)
-		return false;
-	if (k->map != KFILTER_CIDR4 && k->map != KFILTER_CIDR6)
-		return bpf_map_lookup_elem(f->map_fd[k->map], k->v6, out) == 0;
-	kfilter_visit((struct kfilter *)(uintptr_t)f, k->map, compare, &s);
-	return s.found;
+	assert(!kfilter_is_range(k->map));
+	return f->live && f->map_fd[k->map] >= 0 &&
+	       bpf_map_lookup_elem(f->map_fd[k->map], k->v6, out) == 0;
 }
 
 bool kfilter_covering(const struct kfilter *f, const struct kfilter_key *range,

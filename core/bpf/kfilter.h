@@ -111,7 +111,16 @@ struct err kfilter_put_error(const struct kfilter *f, enum kfilter_map map, int 
 /* 0 or -ENOENT. */
 int kfilter_remove(struct kfilter *f, const struct kfilter_key *k);
 
-/* Whether there is an entry of exactly this key, past its time or not. */
+/* As kfilter_remove, and says what the entry was; out is undefined where there was none. */
+int kfilter_take(struct kfilter *f, const struct kfilter_key *k, struct kfilter_value *out);
+
+/* Of a map of ranges: the kernel says what covers a range, but not whether it has exactly that one. */
+static inline bool kfilter_is_range(enum kfilter_map map)
+{
+	return map == KFILTER_CIDR4 || map == KFILTER_CIDR6;
+}
+
+/* Whether there is an entry of exactly this key, past its time or not. Not of ranges. */
 bool kfilter_get(const struct kfilter *f, const struct kfilter_key *k, struct kfilter_value *out);
 
 /* The longest range that has this address or range in it, or has the same bits. */

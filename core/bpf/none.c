@@ -31,6 +31,11 @@ int kfilter_remove(struct kfilter *f, const struct kfilter_key *k)
 	return -ENOENT;
 }
 
+int kfilter_take(struct kfilter *f, const struct kfilter_key *k, struct kfilter_value *out)
+{
+	return -ENOENT;
+}
+
 bool kfilter_get(const struct kfilter *f, const struct kfilter_key *k, struct kfilter_value *out)
 {
 	return false;

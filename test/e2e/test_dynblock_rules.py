@@ -114,6 +114,20 @@ class Rates(Blocks):
         self.assertGreater(self.blocked_after(d, "127.0.0.4", "nx.test", rtype="TXT"), 50)
         self.assertEqual(set(self.blocks(d)), {"127.0.0.2/32", "127.0.0.4/32"})
 
+    def test_who_goes_on_stays_blocked(self):
+        for rule, source in (('setQueryRate(20, 1', "127.0.0.2"), ('setQTypeRate("TXT", 20, 1', "127.0.0.3")):
+            with self.subTest(rule):
+                d = self.start(f'dbr:{rule}, "flood", 2)')
+                self.assertLess(self.blocked_after(d, source, rtype="TXT"), 100)
+                c, query = self.client(d, source), wire("www.test", "TXT")
+                c.s.settimeout(0.01)
+                end = time.monotonic() + 5
+                answered = 0
+                while time.monotonic() < end:
+                    answered += c.ask(query)
+                self.assertEqual(answered, 0)
+                self.assertEqual(d.output().count("begins"), 1)
+
     def test_octets(self):
         d = self.start('dbr:setResponseByteRate(1000, 2, "octets", 60)')
         size = len(wire("www.test")) + 16
@@ -285,11 +299,12 @@ class Groups(Blocks):
         self.assertEqual(dns.message.from_wire(c.s.recv(512)).rcode(), 5)
 
     def test_text(self):
-        d = self.start('dbr:setQueryRate(30, 10, "many", 60) dbr:excludeRange("192.0.2.0/24") dbr:excludeDomains("ok.test")',
-                       extra="")
+        d = self.start('dbr:setQueryRate(30, 10, "many", 60) dbr:excludeRange("192.0.2.0/24") dbr:excludeDomains("ok.test")'
+                       'dbr:setSuffixMatchRule(5, "names", 20, DNSAction.Refused, function() end)', extra="")
         self.assertEqual(d.console("dbr:toString()").splitlines(), [
             "DynBlockRulesGroup of clients of /32, /128, port /0",
-            "queries: above 30 a second for 10 seconds: Do nothing for 60 seconds, 'many'",
+            "queries: above 30 a second for 10 seconds: the action of setDynBlocksAction for 60 seconds, 'many'",
+            "names of the answers of 5 seconds, as a function says: Send Refused for 20 seconds",
             "excluded: 192.0.2.0/24", "excluded: ok.test."])
 
     def test_what_can_not_be(self):

@@ -126,7 +126,9 @@ class Clients(Blocks):
 
     def test_an_address_that_is_none_is_told_and_ignored(self):
         for text in ("nonsense", "127.0.0.1/24", ""):
-            self.assertIn("nothing is blocked", self.c.ask(f'addDynamicBlock("{text}", "x")'))
+            said = self.c.ask(f'addDynamicBlock("{text}", "x")')
+            self.assertIn("nothing is blocked", said)
+            self.assertEqual("clientIPMask" in said, "/" in text)
             self.assertEqual(self.rows(), [])
             self.c.ask(f'addDynamicBlock("{text}", "x") addDynamicBlock("127.0.1.1", "goes on")')
             self.assertEqual(self.rows()[0][0], "127.0.1.1/32")

@@ -71,6 +71,50 @@ class NeverEnding(TestCase):
         self.assertIn("last words", d.output())
 
 
+class Finalizers(TestCase):
+    """What Lua calls when it collects garbage, at any moment, changes what a command is reading."""
+
+    AGAIN = """n = 0 function again(change) setmetatable({}, {__gc=function()
+               if reading then n = n + 1 change() end again(change) end}) end collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000)"""
+
+    def reads(self, d, command, before=""):
+        """A command with finalizers at work within it."""
+        d.console(f"n = 0 for i = 1, 10 do {before} reading = true {command} reading = false end")
+        self.assertGreater(int(d.console("n")), 0)
+
+    def test_rates(self):
+        d = self.daemon(self.AGAIN + " exceedQRate(1, 10)")
+        d.console("exceedQRate(1, 10)")
+        wire = clients.make("www.example").to_wire()
+        for i in range(2000):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind((f"127.1.{i // 250}.{i % 250 + 1}", 0))
+                s.sendto(wire, ("127.0.0.1", d.port))
+        clients_over = "(function() local n = 0 for _ in pairs(exceedQRate(0.001, 10)) do n = n + 1 end return n end)()"
+        self.assertTrue(wait_for(lambda: int(d.console(clients_over)) > 1900))
+        d.console("again(function() exceedQTypeRate(n % 40, 1, 10 + n % 40) end)")
+        self.reads(d, "exceedQRate(0.001, 10)")
+
+    def test_blocks_of_this_transaction(self):
+        d = self.daemon(self.AGAIN)
+        d.console("again(function() if n % 3 == 0 then clearDynBlocks() end end)")
+        self.reads(d, "getDynamicBlocks()",
+                   "for i = 1, 20000 do addDynamicBlock('10.0.' .. i // 250 .. '.' .. i % 250, 'test') end")
+
+
+    def test_between_commands_and_at_the_end(self):
+        d = self.daemon("""calls = 0 function again() setmetatable({}, {__gc=function() calls = calls + 1 again()
+                           addAction(AllRule(), NoneAction()) end}) end again()
+                           function change() addAction(AllRule(), NoneAction()) getPool("").x = 1 end
+                           kept = setmetatable({}, {__gc=change}) kept2 = setmetatable({}, {__gc=function()
+                           server.order = 3 end}) server = newServer("127.0.0.1:9")
+                           collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000)""")
+        s = self.use(Session(d.console_port))
+        calls = int(s.ask("calls"))
+        self.assertTrue(wait_for(lambda: int(s.ask("calls")) > calls + 50, every=0))
+        self.assertEqual(d.stop(), 0, d.output())
+
+
 class Output(TestCase):
     def test_endless_output_is_an_error_and_costs_no_memory(self):
         d = self.daemon("setConsoleOutputMaxMsgSize(1000000)")
