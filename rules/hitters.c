@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 
 #include "core/clock.h"
+#include "core/fence.h"
 #include "core/mem.h"
 #include "core/rand.h"
 
@@ -106,9 +107,11 @@ static void make_tables(struct hitters_set *s)
 		t->ways = pages(s, s->lines * sizeof(struct ways));
 		t->slots = pages(s, slots * s->stride);
 		t->door = pages(s, s->doors * sizeof(uint16_t));
+		t->news = pages(s, news_words(s->lines) * sizeof(uint64_t));
 		t->random = rand_u32() | 1;
 	}
 	s->seen = pages(s, s->n_workers * slots * s->seen_stride);
+	s->news = mem_zalloc(s->n_workers * news_words(s->lines), sizeof(s->news[0]));
 	s->client_ways = pages(s, s->client_lines * sizeof(struct ways));
 	s->clients = pages(s, s->client_lines * WAYS * s->client_stride);
 	s->touched = pages(s, s->client_lines * WAYS * sizeof(uint32_t));
@@ -127,12 +130,14 @@ static void set_free(struct hitters_set *s)
 		munmap(s->tables[i].ways, s->lines * sizeof(struct ways));
 		munmap(s->tables[i].slots, slots * s->stride);
 		munmap(s->tables[i].door, s->doors * sizeof(uint16_t));
+		munmap(s->tables[i].news, news_words(s->lines) * sizeof(uint64_t));
 	}
 	munmap(s->seen, s->n_workers * slots * s->seen_stride);
 	munmap(s->client_ways, s->client_lines * sizeof(struct ways));
 	munmap(s->clients, s->client_lines * WAYS * s->client_stride);
 	munmap(s->touched, s->client_lines * WAYS * sizeof(uint32_t));
 	netmask_table_unref(s->masks.ranges);
+	free(s->news);
 	free(s->start_us);
 	free(s->tables);
 	free(s);
@@ -405,6 +410,7 @@ uint64_t hitters_age_us(const struct hitters_set *s)
 
 void hitters_start(unsigned n_workers)
 {
+	fence_start();
 	state.n_workers = n_workers;
 }
 

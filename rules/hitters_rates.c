@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/fence.h"
 
 #define SECOND_US 1000000
 
@@ -167,17 +168,48 @@ static void open_next(struct hitters_set *s)
 	s->start_us[s->open % s->buckets] = s->read_us;
 }
 
+/* Takes the workers' notes of which slots have news; all have when the cores can't be fenced. */
+static void take_news(struct hitters_set *s)
+{
+	size_t words = news_words(s->lines);
+	uint64_t *out = s->news;
+
+	for (unsigned w = 0; w < s->n_workers; w++)
+		for (size_t i = 0; i < words; i++, out++) {
+			_Atomic uint64_t *word = &s->tables[w].news[i];
+
+			*out = atomic_load_explicit(word, memory_order_relaxed);
+			if (*out != 0)
+				*out = atomic_exchange_explicit(word, 0, memory_order_acquire);
+		}
+	if (!fence_all_cores())
+		memset(s->news, 0xff, s->n_workers * words * sizeof(s->news[0]));
+}
+
+static void read_worker(struct hitters_set *s, unsigned worker)
+{
+	size_t words = news_words(s->lines), slots = s->lines * WAYS;
+
+	for (size_t i = 0; i < words; i++)
+		for (uint64_t left = s->news[worker * words + i]; left; left &= left - 1) {
+			size_t at = i * 64 + (unsigned)__builtin_ctzll(left);
+
+			if (at < slots)
+				read_slot(s, table_slot(s, &s->tables[worker], at),
+					  seen_at(s, worker * slots + at));
+		}
+}
+
 void hitters_read_set(struct hitters_set *s)
 {
-	size_t slots = s->lines * WAYS;
 	uint64_t now_us = clock_mono_us();
 
 	s->n_touched = 0;
 	s->newcomers = 0;
 	s->beat++;
+	take_news(s);
 	for (unsigned w = 0; w < s->n_workers; w++)
-		for (size_t i = 0; i < slots; i++)
-			read_slot(s, table_slot(s, &s->tables[w], i), seen_at(s, w * slots + i));
+		read_worker(s, w);
 	s->read_us = now_us; /* what came after this may be in: it is later than the next second's
 				beginning, so that it leaves the window early and not late */
 	open_next(s);

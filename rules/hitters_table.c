@@ -6,10 +6,10 @@
  * of the 8 is busy, a newcomer gets its place with a chance of 2 in its heat, so that the busy do
  * not push each other out in turn.
  *
- * The rejected ways: space-saving over the same slots, whose counts are upper bounds that a newcomer
- * takes over, so that what is certain of a client is its count less what it took over; and a
- * count-min sketch, which only knows upper bounds. Neither can say that somebody surely was over his
- * limit while the flood is on.
+ * The rejected ways: space-saving over the same slots, whose counts are upper bounds that a
+ * newcomer takes over, so that what is certain of a client is its count less what it took over; and
+ * a count-min sketch, which only knows upper bounds. Neither can say that somebody surely was over
+ * his limit while the flood is on.
  */
 #include "rules/hitters_table.h"
 
@@ -67,6 +67,21 @@ static inline void count(struct hitter_slot *slot, int i, uint32_t n)
 	atomic_store_explicit(&slot->count[i], now + n, memory_order_release);
 }
 
+/*
+ * What was counted is to be read. Behind the counts, and looked at first: the reader takes the bit
+ * and has each core let its stores out (fence_all_cores) before it reads, so whoever finds a bit
+ * that is about to be taken has counted in time.
+ */
+static inline void note_news(struct hitter_table *t, size_t i)
+{
+	_Atomic uint64_t *word = &t->news[i / 64];
+	uint64_t bit = UINT64_C(1) << i % 64;
+
+	atomic_signal_fence(memory_order_seq_cst);
+	if ((atomic_load_explicit(word, memory_order_relaxed) & bit) == 0)
+		atomic_fetch_or_explicit(word, bit, memory_order_release);
+}
+
 /* The reader may be looking: it finds that seq has changed. */
 static void slot_give(const struct hitters_set *s, struct hitter_slot *slot,
 		      const struct hitter_key *k)
@@ -112,9 +127,9 @@ static bool may_enter(const struct hitters_set *s, struct hitter_table *t, uint6
 	return heat <= 2 || (uint64_t)next_random(t) * heat >> 32 < 2;
 }
 
-/* The client's slot, one that it gets now, or NULL. */
+/* The client's slot, one that it gets now, or NULL; at: its number. */
 static struct hitter_slot *find(const struct hitters_set *s, struct hitter_table *t,
-				const struct hitter_key *k, uint16_t now, bool enter)
+				const struct hitter_key *k, uint16_t now, bool enter, size_t *at)
 {
 	uint64_t hash = hitter_hash(k);
 	uint16_t tag = hash_tag(hash);
@@ -125,7 +140,8 @@ static struct hitter_slot *find(const struct hitters_set *s, struct hitter_table
 
 	for (unsigned m = ways_with(w, tag); m; m &= m - 1) {
 		way = (unsigned)__builtin_ctz(m);
-		slot = table_slot(s, t, line * WAYS + way);
+		*at = line * WAYS + way;
+		slot = table_slot(s, t, *at);
 		if (likely(slot_has(slot, k))) {
 			if (enter)
 				way_warm(w, way, now, 1);
@@ -137,7 +153,8 @@ static struct hitter_slot *find(const struct hitters_set *s, struct hitter_table
 	way = ways_coldest(w, now, &heat);
 	if (!may_enter(s, t, hash, heat))
 		return NULL;
-	slot = table_slot(s, t, line * WAYS + way);
+	*at = line * WAYS + way;
+	slot = table_slot(s, t, *at);
 	slot_give(s, slot, k);
 	w->tag[way] = tag;
 	w->heat[way] = heat ? 2 : 1; /* met twice where there was no room */
@@ -192,13 +209,18 @@ void hitters_count_query(const struct hitters *h, unsigned worker, const struct 
 	for (unsigned i = 0; i < h->n; i++) {
 		const struct hitters_set *s = h->set[i];
 		struct hitter_key k = key_of(s, client);
+		struct hitter_table *t;
 		struct hitter_slot *slot;
+		size_t at;
 
 		if (!s->queries || worker >= s->n_workers || is_excluded(s, client))
 			continue;
-		slot = find(s, &s->tables[worker], &k, (uint16_t)(now_s / s->period_s), true);
-		if (slot != NULL)
-			count_one_query(s, slot, qtype);
+		t = &s->tables[worker];
+		slot = find(s, t, &k, (uint16_t)(now_s / s->period_s), true, &at);
+		if (slot == NULL)
+			continue;
+		count_one_query(s, slot, qtype);
+		note_news(t, at);
 	}
 }
 
@@ -210,13 +232,18 @@ void hitters_count_blocked(const struct hitters *h, unsigned worker, const struc
 	for (unsigned i = 0; i < h->n; i++) {
 		const struct hitters_set *s = h->set[i];
 		struct hitter_key k = key_of(s, client);
+		struct hitter_table *t;
 		struct hitter_slot *slot;
+		size_t at;
 
 		if (!s->queries || worker >= s->n_workers || is_excluded(s, client))
 			continue;
-		slot = find(s, &s->tables[worker], &k, 0, false);
-		if (slot != NULL)
-			count_one_query(s, slot, qtype);
+		t = &s->tables[worker];
+		slot = find(s, t, &k, 0, false, &at);
+		if (slot == NULL)
+			continue;
+		count_one_query(s, slot, qtype);
+		note_news(t, at);
 	}
 }
 
@@ -227,12 +254,14 @@ void hitters_count_answer(const struct hitters *h, unsigned worker, const struct
 	for (unsigned i = 0; i < h->n; i++) {
 		const struct hitters_set *s = h->set[i];
 		struct hitter_key k = key_of(s, client);
+		struct hitter_table *t;
 		struct hitter_slot *slot;
+		size_t at;
 
 		if (!s->answers || worker >= s->n_workers || is_excluded(s, client))
 			continue;
-		slot = find(s, &s->tables[worker], &k, (uint16_t)(now_s / s->period_s),
-			    !s->queries);
+		t = &s->tables[worker];
+		slot = find(s, t, &k, (uint16_t)(now_s / s->period_s), !s->queries, &at);
 		if (slot == NULL)
 			continue;
 		count(slot, s->all_answers, 1);
@@ -245,5 +274,6 @@ void hitters_count_answer(const struct hitters *h, unsigned worker, const struct
 				count(slot, s->others[j].at, 1);
 		if (miss && s->misses >= 0)
 			count(slot, s->misses, 1);
+		note_news(t, at);
 	}
 }

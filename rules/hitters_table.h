@@ -116,8 +116,15 @@ struct hitter_table {
 	struct ways *ways; /* [lines] */
 	uint8_t *slots;    /* [lines * WAYS], stride octets each */
 	uint16_t *door;    /* [doors]: newcomers that found no room */
+	/* [news_words()] a bit for each slot that was counted in since the last reading */
+	_Atomic uint64_t *news;
 	uint32_t random;
 };
+
+static inline size_t news_words(size_t lines)
+{
+	return (lines * WAYS + 63) / 64;
+}
 
 /* A client's history: the last seconds, a bucket each. */
 struct hitter_client {
@@ -164,6 +171,7 @@ struct hitters_set {
 	/* the control thread's */
 	uint8_t *seen; /* [n_workers * lines * WAYS], seen_stride each */
 	size_t seen_stride;
+	uint64_t *news;           /* [n_workers][news_words(lines)], of this reading */
 	struct ways *client_ways; /* [client_lines] */
 	uint8_t *clients;         /* [client_lines * WAYS], client_stride each */
 	size_t client_lines, client_stride;
