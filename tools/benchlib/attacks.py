@@ -219,25 +219,11 @@ def one_round(house, candidate, shape: Shape):
         block_s=(blocked[0] - first_us) / 1e6 if blocked else None,
         blocks=len(shown),
         honest_blocked=len({b for b in [*shown, *(what for _, what in log.begun)] if is_honest(b)}),
-        cpu_ns=cost_ns(main, begin, end, quiet_cost, bool(shape.needs)) if counted else None,
+        cpu_ns=cost_ns(main, begin, end, quiet_cost, shape.is_filtered(candidate)) if counted else None,
         discard_ns=discard_cost_ns(house, shape.main) if counted else None,
         waited=(end.waited_ns - calm.waited_ns) / 1000 / (end.at_us - calm.at_us),
         mb=(end.rss - calm.rss) / 1e6,
     )
-
-
-def lacks(house, candidate, shape):
-    """Why a server can't run a shape, or None."""
-    if shape.needs is None:
-        return None
-    conf = f"{house.dir}/{candidate.name}-needs.conf"
-    with open(conf, "w") as f:
-        f.write(candidate.configuration(free_port(), free_port(), CACHE, shape.words(candidate)))
-    done = subprocess.run([candidate.path, "--check-config", "-C", conf], capture_output=True, text=True)
-    if done.returncode == 0:
-        return None
-    said = [line for line in (done.stdout + done.stderr).splitlines() if shape.needs in line]
-    return said[0].strip() if said else f"status {done.returncode}"
 
 
 def median(values):
