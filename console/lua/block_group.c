@@ -6,6 +6,7 @@
 #include "console/lua/registry.h"
 #include "console/lua/rules.h"
 #include "console/lua/state.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "rules/hitters.h"
 
@@ -361,9 +362,14 @@ static int call_hook(lua_State *L)
 	return 0;
 }
 
+/* A flood makes blocks by the thousand, and a hook that fails does so for each. */
+#define COMPLAIN_EVERY_US (60 * UINT64_C(1000000))
+
 static void on_new(void *ctx, const struct dynblock_new *b)
 {
+	static uint64_t said_us;
 	const struct group_box *box = ctx;
+	uint64_t now_us = clock_mono_us();
 	lua_State *L = host.L;
 	char trace[LUA_TRACE_MAX + 32];
 	struct err err;
@@ -371,9 +377,12 @@ static void on_new(void *ctx, const struct dynblock_new *b)
 	lua_pushcfunction(L, call_hook);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, box->hook);
 	lua_pushlightuserdata(L, (void *)b);
-	if (lua_host_call_txn(L, 2, &err) < 0)
-		log_error("setup", "a hook for new blocks failed, nothing of it took place: %s%s",
-			  err.text, lua_trace_text(trace));
+	if (lua_host_call_txn(L, 2, &err) == 0 ||
+	    (said_us != 0 && now_us - said_us < COMPLAIN_EVERY_US))
+		return;
+	said_us = now_us;
+	log_error("setup", "a hook for new blocks failed, nothing of it took place: %s%s", err.text,
+		  lua_trace_text(trace));
 }
 
 static int set_hook(lua_State *L)
