@@ -16,6 +16,8 @@
 /* Blocks that a call of dyn_filters_tick looks at, some fifty milliseconds where all are past their time. */
 #define PURGE_STEP 16384
 
+#define COMPLAIN_EVERY_US (60 * UINT64_C(1000000))
+
 enum { EXCLUDED, INCLUDED };
 
 /*
@@ -100,6 +102,20 @@ static int block_in_user_space(const struct addr *a, uint32_t seconds, const cha
 	return rc < 0 ? rc : 0;
 }
 
+/* An attack has more sources than any map has room: an error would undo what else maintenance() did,
+ * and so leave all of them unblocked. */
+static void complain(const struct dyn_filter *d, enum kfilter_map map, int rc, uint64_t now_us)
+{
+	static uint64_t said_us;
+
+	if (said_us != 0 && now_us - said_us < COMPLAIN_EVERY_US)
+		return;
+	said_us = now_us;
+	log_warning("kernel filter",
+		    "%s: what a DynBPFFilter has no place for is blocked in user space",
+		    kfilter_put_error(d->filter, map, rc).text);
+}
+
 /* Whether an address needs no more looking after: it is not blocked, or by somebody else. */
 static bool is_done(struct dyn_filter *d, const struct addr *a, uint64_t now_us)
 {
@@ -174,8 +190,8 @@ int dyn_filter_block(struct dyn_filter *d, const struct addr *a, uint32_t second
 		return 0;
 	rc = kernel_edit_put(d->filter, &k, v);
 	if (rc < 0) {
-		err_set(err, "%s", kfilter_put_error(d->filter, k.map, rc).text);
-		return rc;
+		complain(d, k.map, rc, now_us);
+		return block_in_user_space(a, seconds, reason, quiet, err);
 	}
 	remember(d, a, now_us, until_us);
 	if (is_new && !quiet)
