@@ -167,8 +167,8 @@ int block_group_set_masks(struct block_group *g, unsigned v4, unsigned v6, unsig
 	return 0;
 }
 
-/* Who counts under other ranges counts anew, so what is there already is no change: maintenance() may
- * say it each second. */
+/* Who counts under other ranges counts anew, so what is there already is no change: maintenance()
+ * may say it each second. */
 static void set_range(struct block_group *g, const struct netmask *nm, uint32_t value)
 {
 	if (netmask_table_value(g->ranges, nm) == value)

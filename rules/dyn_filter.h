@@ -16,8 +16,8 @@ struct dyn_filter *dyn_filter_ref(struct dyn_filter *d);
 void dyn_filter_unref(struct dyn_filter *d); /* blocks stay until their end */
 
 /*
- * Blocks an address for some seconds, unless it is excluded or blocked for longer. quiet: no line in
- * the log. 0, or what dynblocks_add says.
+ * Blocks an address for some seconds, unless it is excluded or blocked for longer. quiet: no line
+ * in the log. 0, or what dynblocks_add says.
  */
 int dyn_filter_block(struct dyn_filter *d, const struct addr *a, uint32_t seconds,
 		     const char *reason, bool quiet, struct err *err);

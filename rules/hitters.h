@@ -86,8 +86,8 @@ static inline void hitters_query(unsigned worker, const struct addr *client, uin
 }
 
 /*
- * A query that a block dropped: counted as a query, if the client has a slot. qtype -1: its question
- * can't be read.
+ * A query that a block dropped: counted as a query, if the client has a slot. qtype -1: its
+ * question can't be read.
  */
 static inline void hitters_blocked(unsigned worker, const struct addr *client, int qtype)
 {
