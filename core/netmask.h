@@ -44,7 +44,8 @@ void netmask_table_add(struct netmask_table *t, const struct netmask *nm, uint32
 /* True when that exact netmask was there. Control thread; not while readers see the table. */
 bool netmask_table_remove(struct netmask_table *t, const struct netmask *nm);
 
-/* Whether that exact netmask is there, whatever its value. Any reader. */
+/* The value of that exact netmask, or NETMASK_NONE; whether it is there at all. Any reader. */
+uint32_t netmask_table_value(const struct netmask_table *t, const struct netmask *nm);
 bool netmask_table_holds(const struct netmask_table *t, const struct netmask *nm);
 
 /* The value of the longest netmask that has a, or NETMASK_NONE. IPv4-mapped IPv6 counts as IPv4. Any reader. */

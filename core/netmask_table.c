@@ -119,13 +119,19 @@ bool netmask_table_remove(struct netmask_table *t, const struct netmask *nm)
 	return true;
 }
 
-bool netmask_table_holds(const struct netmask_table *t, const struct netmask *nm)
+uint32_t netmask_table_value(const struct netmask_table *t, const struct netmask *nm)
 {
 	struct key k;
 	unsigned bits;
 	enum kind kind = kind_of(nm, &k, &bits);
+	uint32_t i = netmask_index_find(t, kind, k, bits);
 
-	return netmask_index_find(t, kind, k, bits) != UINT32_MAX;
+	return i != UINT32_MAX ? t->of[kind].values[i] : NETMASK_NONE;
+}
+
+bool netmask_table_holds(const struct netmask_table *t, const struct netmask *nm)
+{
+	return netmask_table_value(t, nm) != NETMASK_NONE;
 }
 
 size_t netmask_table_len(const struct netmask_table *t)

@@ -167,20 +167,30 @@ int block_group_set_masks(struct block_group *g, unsigned v4, unsigned v6, unsig
 	return 0;
 }
 
+/* Who counts under other ranges counts anew, so what is there already is no change: maintenance()
+ * may say it each second. */
+static void set_range(struct block_group *g, const struct netmask *nm, uint32_t value)
+{
+	if (netmask_table_value(g->ranges, nm) == value)
+		return;
+	g->ranges = netmask_table_own(g->ranges);
+	netmask_table_add(g->ranges, nm, value);
+}
+
 void block_group_exclude(struct block_group *g, const struct netmask *nm)
 {
-	g->ranges = netmask_table_own(g->ranges);
-	netmask_table_add(g->ranges, nm, HITTERS_EXCLUDED);
+	set_range(g, nm, HITTERS_EXCLUDED);
 }
 
 void block_group_include(struct block_group *g, const struct netmask *nm)
 {
-	g->ranges = netmask_table_own(g->ranges);
-	netmask_table_add(g->ranges, nm, HITTERS_INCLUDED);
+	set_range(g, nm, HITTERS_INCLUDED);
 }
 
 bool block_group_remove_range(struct block_group *g, const struct netmask *nm)
 {
+	if (!netmask_table_holds(g->ranges, nm))
+		return false;
 	g->ranges = netmask_table_own(g->ranges);
 	return netmask_table_remove(g->ranges, nm);
 }

@@ -13,14 +13,17 @@
 /* Lines a second about new blocks. The rest is one number. */
 #define LINES_MAX 100
 
-/* Blocks that a call of dyn_filters_tick looks at, some fifty milliseconds where all are past their time. */
+/* Blocks that a call of dyn_filters_tick looks at, some fifty milliseconds where all are past their
+ * time. */
 #define PURGE_STEP 16384
+
+#define COMPLAIN_EVERY_US (60 * UINT64_C(1000000))
 
 enum { EXCLUDED, INCLUDED };
 
 /*
- * Purging goes through blocked, and gathers what stays: a table is not to be changed while one walks
- * it. What is blocked meanwhile goes where what stays goes.
+ * Purging goes through blocked, and gathers what stays: a table is not to be changed while one
+ * walks it. What is blocked meanwhile goes where what stays goes.
  */
 struct dyn_filter {
 	unsigned refs;
@@ -28,7 +31,7 @@ struct dyn_filter {
 	struct netmask_table *ranges; /* EXCLUDED or INCLUDED */
 	/* whole addresses, with the second when they are to be looked at */
 	struct netmask_table *blocked, *stays;
-	size_t at; /* of blocked: the next one to be looked at */
+	size_t at;               /* of blocked: the next one to be looked at */
 	struct dyn_filter *next; /* of those that are registered */
 	bool registered;
 };
@@ -100,6 +103,20 @@ static int block_in_user_space(const struct addr *a, uint32_t seconds, const cha
 	return rc < 0 ? rc : 0;
 }
 
+/* An attack has more sources than any map has room: an error would undo what else maintenance()
+ * did, and so leave all of them unblocked. */
+static void complain(const struct dyn_filter *d, enum kfilter_map map, int rc, uint64_t now_us)
+{
+	static uint64_t said_us;
+
+	if (said_us != 0 && now_us - said_us < COMPLAIN_EVERY_US)
+		return;
+	said_us = now_us;
+	log_warning("kernel filter",
+		    "%s: what a DynBPFFilter has no place for is blocked in user space",
+		    kfilter_put_error(d->filter, map, rc).text);
+}
+
 /* Whether an address needs no more looking after: it is not blocked, or by somebody else. */
 static bool is_done(struct dyn_filter *d, const struct addr *a, uint64_t now_us)
 {
@@ -144,8 +161,8 @@ void dyn_filter_purge(struct dyn_filter *d, uint64_t now_us)
 /* One that nobody purges knows more addresses than the kernel can have, some time. */
 static void remember(struct dyn_filter *d, const struct addr *a, uint64_t now_us, uint64_t until_us)
 {
-	size_t room = (size_t)kfilter_max(d->filter, KFILTER_V4) +
-		      kfilter_max(d->filter, KFILTER_V6);
+	size_t room =
+		(size_t)kfilter_max(d->filter, KFILTER_V4) + kfilter_max(d->filter, KFILTER_V6);
 	struct netmask host = whole(a);
 
 	netmask_table_add(d->stays, &host, (uint32_t)(until_us / 1000000));
@@ -174,8 +191,8 @@ int dyn_filter_block(struct dyn_filter *d, const struct addr *a, uint32_t second
 		return 0;
 	rc = kernel_edit_put(d->filter, &k, v);
 	if (rc < 0) {
-		err_set(err, "%s", kfilter_put_error(d->filter, k.map, rc).text);
-		return rc;
+		complain(d, k.map, rc, now_us);
+		return block_in_user_space(a, seconds, reason, quiet, err);
 	}
 	remember(d, a, now_us, until_us);
 	if (is_new && !quiet)

@@ -1,7 +1,7 @@
 /*
  * DynBPFFilter: blocks of addresses for a while, in a kernel filter. Each entry carries its end, so
- * that purging only gives its place back. Where the filter has no kernel, the blocks are dynamic
- * blocks, which do the same in user space. Control thread.
+ * that purging only gives its place back. Where the filter has no kernel, or no room, the blocks
+ * are dynamic blocks, which do the same in user space. Control thread.
  */
 #ifndef RULES_DYN_FILTER_H
 #define RULES_DYN_FILTER_H
@@ -16,8 +16,8 @@ struct dyn_filter *dyn_filter_ref(struct dyn_filter *d);
 void dyn_filter_unref(struct dyn_filter *d); /* blocks stay until their end */
 
 /*
- * Blocks an address for some seconds, unless it is excluded or blocked for longer. quiet: no line in
- * the log. 0, or a negative errno with err set: -ENOSPC when the map is full.
+ * Blocks an address for some seconds, unless it is excluded or blocked for longer. quiet: no line
+ * in the log. 0, or what dynblocks_add says.
  */
 int dyn_filter_block(struct dyn_filter *d, const struct addr *a, uint32_t seconds,
 		     const char *reason, bool quiet, struct err *err);

@@ -315,6 +315,31 @@ static void ranges_decide_by_the_longest(void **state)
 	block_group_free(g);
 }
 
+/* Networks are counted without what is excluded, so other ranges are other counts. */
+static void a_range_that_is_said_again_changes_nothing(void **state)
+{
+	struct block_group *g = block_group_new();
+	struct netmask out, in;
+	struct err err;
+
+	set(g, (struct block_rule)QUERIES(1));
+	assert_int_equal(block_group_set_masks(g, 24, 64, 0, &err), 0);
+	assert_int_equal(netmask_parse("192.0.2.128/25", &out, NULL), 0);
+	assert_int_equal(netmask_parse("192.0.2.200/32", &in, NULL), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		block_group_exclude(g, &out);
+		block_group_include(g, &in);
+		apply(g);
+		happens(&(struct traffic){"192.0.2.1", 2, 1, 0, 0, false});
+		beat();
+		assert_string_equal(blocks(), i < 5 ? "" : "192.0.2.0/24 queries");
+		clock_fake_advance(SECOND_US);
+	}
+	block_group_include(g, &out);
+	assert_int_equal(netmask_table_value(block_group_ranges(g), &out), HITTERS_INCLUDED);
+	block_group_free(g);
+}
+
 /* A client who goes on is blocked on; his warnings and blocks are not made anew ten times a second.
  */
 static unsigned told;
@@ -385,6 +410,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(misses_count_while_the_cache_answers, begin, end),
 		cmocka_unit_test_setup_teardown(a_group_is_armed_for_two_seconds, begin, end),
 		cmocka_unit_test_setup_teardown(ranges_decide_by_the_longest, begin, end),
+		cmocka_unit_test_setup_teardown(a_range_that_is_said_again_changes_nothing, begin,
+						end),
 		cmocka_unit_test_setup_teardown(a_hook_hears_of_new_blocks_only, begin, end),
 		cmocka_unit_test_setup_teardown(what_can_not_be_is_refused, begin, end),
 	};

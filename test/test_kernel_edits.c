@@ -28,8 +28,11 @@ static struct addr address(const char *text)
 
 static int fresh(void **state)
 {
-	const struct kfilter_options o = {
-		.map[KFILTER_V4].max = 2, .map[KFILTER_V6].max = MANY, .map[KFILTER_CIDR4].max = RANGES, .map[KFILTER_CIDR6].max = 2, .map[KFILTER_NAMES].max = 2};
+	const struct kfilter_options o = {.map[KFILTER_V4].max = 2,
+					  .map[KFILTER_V6].max = MANY,
+					  .map[KFILTER_CIDR4].max = RANGES,
+					  .map[KFILTER_CIDR6].max = 2,
+					  .map[KFILTER_NAMES].max = 2};
 	struct err err;
 
 	if (kfilter_open(&o, &filter, &err) < 0) {

@@ -203,8 +203,13 @@ static void compare(const struct netmask_table *t, const char *when)
 		struct netmask nm = i < model.len && i % 2 ? model.nm[i] : random_netmask();
 		char text[NETMASK_TEXT_MAX];
 
-		if (netmask_table_holds(t, &nm) != (model_find(&nm) < model.len))
-			fail_msg("%s: whether %s is there", when, netmask_text(&nm, text));
+		size_t at = model_find(&nm);
+		uint32_t want = at < model.len ? model.value[at] : NETMASK_NONE;
+
+		if (netmask_table_value(t, &nm) != want ||
+		    netmask_table_holds(t, &nm) != (want != NETMASK_NONE))
+			fail_msg("%s: whether %s is there, and its value", when,
+				 netmask_text(&nm, text));
 	}
 	for (unsigned i = 0; i < 1500; i++) {
 		struct addr a = random_address((unsigned)rand() % 3);

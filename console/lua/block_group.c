@@ -6,6 +6,7 @@
 #include "console/lua/registry.h"
 #include "console/lua/rules.h"
 #include "console/lua/state.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "rules/hitters.h"
 
@@ -294,6 +295,7 @@ static int call_hook(lua_State *L)
 
 static void on_new(void *ctx, const struct dynblock_new *b)
 {
+	static uint64_t said_us; /* a flood makes blocks by the thousand, and this fails for each */
 	const struct group_box *box = ctx;
 	lua_State *L = host.L;
 	struct err err;
@@ -302,7 +304,7 @@ static void on_new(void *ctx, const struct dynblock_new *b)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, box->hook);
 	lua_pushlightuserdata(L, (void *)b);
 	if (lua_host_call_txn(L, 2, &err) < 0)
-		lua_host_failed("a hook for new blocks", &err, NULL);
+		lua_host_failed("a hook for new blocks", &err, &said_us);
 }
 
 static int set_hook(lua_State *L)

@@ -166,8 +166,11 @@ const struct lua_function listen_functions[] = {
 static struct frontend *check_frontend(lua_State *L, int i)
 {
 	const struct bind_box *box = lua_object_check(L, i, &lua_client_state);
-	const struct frontends *f = read_frontends();
+	const struct frontends *f;
 
+	if (!lua_host_has_txn()) /* as text, in a finalizer */
+		lua_fail(L, "that listener can't be read now");
+	f = read_frontends();
 	if (box->at >= f->n)
 		lua_fail(L, "that listener is gone");
 	return f->list[box->at];

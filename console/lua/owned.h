@@ -1,7 +1,7 @@
 /*
  * What C owns while Lua may raise an error: a value on the stack that frees it when Lua collects
- * it, so that an error that jumps over the clean-up leaks nothing. And what C must not lose while it
- * makes values.
+ * it, so that an error that jumps over the clean-up leaks nothing. And what C must not lose while
+ * it makes values.
  */
 #ifndef CONSOLE_LUA_OWNED_H
 #define CONSOLE_LUA_OWNED_H

@@ -8,14 +8,15 @@
 #include <string.h>
 
 /*
- * Lua calls finalizers of the configuration's wherever something is made: also by us, between commands
- * and at the end, when there is no transaction for what they call. Nobody sees this error, but as a
- * warning of Lua's.
+ * Lua calls finalizers of the configuration's wherever something is made: also by us, between
+ * commands and at the end, when there is no transaction for what they call. Nobody sees this error,
+ * but as a warning of Lua's.
  */
 static void need_txn(lua_State *L, const char *name)
 {
 	if (!lua_host_has_txn())
-		luaL_error(L, "%s: a finalizer can use this only while a command or a callback runs",
+		luaL_error(L,
+			   "%s: a finalizer can use this only while a command or a callback runs",
 			   name);
 }
 

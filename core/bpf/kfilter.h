@@ -114,7 +114,8 @@ int kfilter_remove(struct kfilter *f, const struct kfilter_key *k);
 /* As kfilter_remove, and says what the entry was; out is undefined where there was none. */
 int kfilter_take(struct kfilter *f, const struct kfilter_key *k, struct kfilter_value *out);
 
-/* Of a map of ranges: the kernel says what covers a range, but not whether it has exactly that one. */
+/* Of a map of ranges: the kernel says what covers a range, but not whether it has exactly that one.
+ */
 static inline bool kfilter_is_range(enum kfilter_map map)
 {
 	return map == KFILTER_CIDR4 || map == KFILTER_CIDR6;

@@ -276,6 +276,7 @@ class Groups(Blocks):
         self.assertLess(self.blocked_after(d, "127.0.0.2"), 120)
         self.assertTrue(wait_for(lambda: "a hook for new blocks failed" in d.output(), 2))
         self.assertLess(self.blocked_after(d, "127.0.0.3"), 120)
+        self.assertEqual(d.output().count("a hook for new blocks failed"), 1)  # and not once for each of thousands
 
     def test_blocks_go_on_while_the_client_does(self):
         d = self.start('dbr:setQueryRate(10, 1, "on", 2)')

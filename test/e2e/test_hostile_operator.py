@@ -107,7 +107,8 @@ class Finalizers(TestCase):
                            addAction(AllRule(), NoneAction()) end}) end again()
                            function change() addAction(AllRule(), NoneAction()) getPool("").x = 1 end
                            kept = setmetatable({}, {__gc=change}) kept2 = setmetatable({}, {__gc=function()
-                           server.order = 3 end}) server = newServer("127.0.0.1:9")
+                           server.order = 3 end}) bind = getBind(0)
+                           kept3 = setmetatable({}, {__gc=function() tostring(bind) end}) server = newServer("127.0.0.1:9")
                            collectgarbage("setpause", 0) collectgarbage("setstepmul", 1000)""")
         s = self.use(Session(d.console_port))
         calls = int(s.ask("calls"))

@@ -105,6 +105,21 @@ class Entries(Network):
         self.assertIn("cannot be used at runtime", self.d.console("newBPFFilter({ipv4MaxItems=1})"))
 
 
+    def test_a_full_map_of_a_dynamic_filter(self):
+        d = self.near("""bpf = newBPFFilter({ipv4MaxItems=2}) setDefaultBPFFilter(bpf) dyn = newDynBPFFilter(bpf)
+                         function attack() local t = {} for i = 1, 20 do t["192.0.2." .. i] = i end t["$MALLORY"] = 1
+                         t["$MALLORY6"] = 1 addBPFFilterDynBlocks(t, dyn, 60, "attack") end""".replace(
+                             "$MALLORY6", MALLORY6).replace("$MALLORY", MALLORY))
+        self.run_line("attack() attack()", d)
+        self.assertEqual(len(self.counts(d=d)), 2)
+        self.assertEqual(int(d.lua("(function() local n = 0 for _ in pairs(getDynamicBlocks()) do n = n + 1 end "
+                                   "return n end)()")), 20)
+        for source in (MALLORY, MALLORY6):
+            self.assertIsNone(self.ask(source, d=d))
+        self.assertTrue(self.answered(ALICE, d=d))
+        self.assertEqual(d.output().count("has no place for is blocked in user space"), 1)
+
+
 class Listeners(Network):
     """A filter at some listeners only, and at run time."""
 

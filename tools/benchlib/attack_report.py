@@ -32,7 +32,8 @@ class Line:
                            None if limit is None else f"{what} >= {limit:g}")
 
     def at_most(self, value, limit, form, what, low=0):
-        ok = limit is None or (value is not None and low <= value <= limit)
+        # What costs next to nothing may come out below it, since what honest clients cost is taken off.
+        ok = limit is None or (value is not None and value <= limit and (not low or value >= low))
         return self.judged(None if value is None else form.format(value), ok,
                            None if limit is None else
                            f"{what} {low:g} to {limit:g}" if low else f"{what} <= {limit:.3g}")
