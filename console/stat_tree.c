@@ -6,6 +6,7 @@
 #include "core/dns/name.h"
 #include "core/hash.h"
 #include "core/mem.h"
+#include "core/share.h"
 #include "rules/traffic.h"
 
 #define LABELS_MAX  ((DNS_NAME_MAX - 1) / 2)
@@ -260,6 +261,7 @@ void stat_tree_visit(struct stat_tree *t, void (*visit)(void *ctx, const struct 
 			path[depth].seen = 0;
 			continue;
 		}
+		share_core();
 		show(t, path[depth--].node, &shown);
 		visit(ctx, &shown);
 	}

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "core/share.h"
 #include "core/stats.h"
 #include "rules/dynblocks_table.h"
 #include "rules/kernel_blocks.h"
@@ -336,6 +337,7 @@ static void visit_live(enum block_kind kind, const struct visit *visit)
 	for (uint32_t id = 1; id < t->end; id++) {
 		const struct dynblock *b = block_at(t, id);
 
+		share_core();
 		if (b->next == BLOCK_LINKED)
 			visit_one(visit, as_drafted(b), b);
 	}

@@ -1,5 +1,6 @@
 /* What is past its time is taken out now and then, some at a time: look-ups never find it anyway.
  */
+#include "core/share.h"
 #include "rules/dynblocks_table.h"
 #include "rules/kernel_blocks.h"
 
@@ -27,6 +28,7 @@ static bool purge_some(struct block_table *t, int *work, uint64_t now_us)
 	for (; *work > 0 && purge.at < t->end; purge.at++, --*work) {
 		struct dynblock *b = block_at(t, purge.at);
 
+		share_core();
 		if (b->next != BLOCK_LINKED || block_is_in_force(b, now_us))
 			continue;
 		block_log_end(b);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "core/share.h"
 #include "rules/dynblocks_table.h"
 #include "rules/kernel_blocks.h"
 
@@ -158,6 +159,7 @@ static bool look_some(const struct block_table *t, uint32_t *work, uint64_t now_
 	for (; *work > 0 && top.at < t->end; top.at++, --*work) {
 		const struct dynblock *b = block_at(t, top.at);
 
+		share_core();
 		if (b->next == BLOCK_LINKED && block_is_in_force(b, now_us))
 			look_at(b, &top.before[t->kind][top.at]);
 	}

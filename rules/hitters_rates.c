@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/fence.h"
+#include "core/share.h"
 
 #define SECOND_US 1000000
 
@@ -197,6 +198,7 @@ static void read_worker(struct hitters_set *s, unsigned worker)
 			if (at < slots)
 				read_slot(s, table_slot(s, &s->tables[worker], at),
 					  seen_at(s, worker * slots + at));
+			share_core();
 		}
 }
 
@@ -268,6 +270,7 @@ static void visit_client(struct hitters_set *s, size_t i, void (*visit)(void *, 
 {
 	struct hitter h;
 
+	share_core();
 	view(s, client_at(s, i), &h);
 	visit(ctx, &h);
 }
