@@ -176,8 +176,10 @@ static unsigned due(uint64_t now_us, double *begin_us)
 {
 	double n;
 
+	/* Who has this core with us, and asks when his time has come, is let in behind each call: behind a
+	 * long one the server's queue would be just filled, whatever it is at other times. */
 	if (how.qps <= 0)
-		return BATCH;
+		return how.together > 1 ? how.together : BATCH;
 	n = how.qps * ((double)now_us - *begin_us) / 1e6 - (double)run.sent;
 	if (n > how.qps * LATE_US / 1e6 + BATCH) {
 		double left_out = n - BATCH;
