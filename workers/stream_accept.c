@@ -13,7 +13,7 @@
 #include "workers/stream_client.h"
 
 /* Connections of one turn and listener: more wait in the kernel's queue while others are served. */
-#define ACCEPTS_A_TURN 64
+#define ACCEPTS_A_TURN 16
 
 /* Out of descriptors or memory: the queue is left alone for so long, since epoll would only spin on
  * it. */
