@@ -67,6 +67,12 @@ class Attacks(TestCase):
         self.assertEqual(block, "127.90.0.1/32")
         self.assertGreater(after, 5)
         self.assertLess(after, 6.5)
+        # The ring alone, by which dnsdist computes: 10,000 queries are one second of this, so of the 1,001 that
+        # are to be seen of him there never were more than these.
+        of_him = d.lua('(function() local n = 0 for _, e in ipairs(getRingEntries()) do '
+                       'if e.requestor:toString() == "127.90.0.1" and not e.isResponse then n = n + 1 end end '
+                       'return n end)()')
+        self.assertIn(int(of_him.split(".")[0]), range(1, 500))
         self.assertEqual(sum(t < 0 for t in took), 0, "honest queries without an answer")
 
 
