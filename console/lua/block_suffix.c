@@ -186,8 +186,9 @@ void lua_block_suffix_text(lua_State *L, const struct block_suffix *s, char *tex
 		return;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, s->kept);
 	lua_rawgeti(L, -1, KEPT_REASON);
-	snprintf(text, size, "names that %s says for %u seconds: %s for %u seconds, '%.400s'\n",
-		 s->native ? "an FFI function" : "a function", s->seconds,
+	snprintf(text, size,
+		 "names of the answers of %u seconds, as %s says: %s for %u seconds, '%.400s'\n",
+		 s->seconds, s->native ? "an FFI function" : "a function",
 		 lua_block_action_text(s->action), s->block_s, lua_tostring(L, -1));
 	lua_pop(L, 2);
 }

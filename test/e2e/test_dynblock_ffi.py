@@ -131,7 +131,7 @@ class Visitors(Native):
         self.assertRegex(self.blocks(d)["worse.test."], "Send NXDomain +native$")
         self.assertEqual(d.lua("asked"), "nil")
         self.assertEqual(d.console("dbr:toString()").splitlines()[1],
-                         "names that an FFI function says for 10 seconds: Send Refused for 60 seconds, 'native'")
+                         "names of the answers of 10 seconds, as an FFI function says: Send Refused for 60 seconds, 'native'")
 
     def test_excluded_names_hook_and_tag(self):
         d = self.start('''dbr:setSuffixMatchRuleFFI(10, "r", 60, DNSAction.SetTag, visitor, {tagName="evil", tagValue="yes"})

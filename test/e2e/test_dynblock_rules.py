@@ -305,7 +305,7 @@ class Groups(Blocks):
         self.assertEqual(d.console("dbr:toString()").splitlines(), [
             "DynBlockRulesGroup of clients of /32, /128, port /0",
             "queries: above 30 a second for 10 seconds: the action of setDynBlocksAction for 60 seconds, 'many'",
-            "names of the answers of 5 seconds, as a function says: Send Refused for 20 seconds",
+            "names of the answers of 5 seconds, as a function says: Send Refused for 20 seconds, 'names'",
             "excluded: 192.0.2.0/24", "excluded: ok.test."])
 
     def test_what_can_not_be(self):
