@@ -215,14 +215,19 @@ class TestCase(unittest.TestCase):
         return path
 
     def run(self, result=None):
-        seen = len(result.failures) + len(result.errors) if result else 0
+        result = result or self.defaultTestResult()
+        self.complaints = lambda: len(result.failures) + len(result.errors)
+        self.before = self.complaints()
         super().run(result)
-        if result and len(result.failures) + len(result.errors) > seen:
+        if self.complaints() > self.before:
             for process in self.logs:
                 self.show(process)
 
     def show(self, process):
         print(f"--- {process.name} ({self.id()})\n{process.output()[-3000:]}", file=sys.stderr)
+        if getattr(process, "console_port", None) and process.running():
+            stats = process.client("dumpStats()").stdout.split()
+            print(*(f"{name}={value}" for name, value in zip(stats[::2], stats[1::2]) if value != "0"), file=sys.stderr)
 
     def daemon(self, config="", **kw):
         """A daemon for this test alone."""
@@ -232,7 +237,7 @@ class TestCase(unittest.TestCase):
 
     def _leave(self, d):
         self.logs.remove(d)
-        if not self._outcome.success:
+        if self.complaints() > self.before:
             self.show(d)
         d.finish()
 
