@@ -216,10 +216,10 @@ class TestCase(unittest.TestCase):
 
     def run(self, result=None):
         result = result or self.defaultTestResult()
-        self.complaints = lambda: len(result.failures) + len(result.errors)
-        self.before = self.complaints()
+        self._complaints = lambda: len(result.failures) + len(result.errors)
+        self._complaints_before = self._complaints()
         super().run(result)
-        if self.complaints() > self.before:
+        if self._complaints() > self._complaints_before:
             for process in self.logs:
                 self.show(process)
 
@@ -237,7 +237,7 @@ class TestCase(unittest.TestCase):
 
     def _leave(self, d):
         self.logs.remove(d)
-        if self.complaints() > self.before:
+        if self._complaints() > self._complaints_before:
             self.show(d)
         d.finish()
 
