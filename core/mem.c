@@ -66,6 +66,20 @@ void *mem_lines(size_t len)
 	return memset(or_end(aligned_alloc(CACHE_LINE, whole), whole), 0, whole);
 }
 
+void *mem_pages(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return or_end(p != MAP_FAILED ? p : NULL, len);
+}
+
+void mem_pages_free(void *p, size_t len)
+{
+	if (p != NULL)
+		munmap(p, len);
+}
+
 /* A walk over a table of some huge pages' size is mostly misses of the TLB otherwise. */
 #define HUGE_FROM (4u << 20)
 
@@ -75,9 +89,7 @@ void *mem_table(size_t len)
 
 	if (len < HUGE_FROM)
 		return mem_lines(len);
-	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		 0);
-	or_end(p != MAP_FAILED ? p : NULL, len);
+	p = mem_pages(len);
 	madvise(p, len, MADV_HUGEPAGE); /* where it is not taken all works as well */
 	return p;
 }

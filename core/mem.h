@@ -4,7 +4,7 @@
 
 #include "core/base.h"
 
-/* All but mem_table give memory for free(); on exhaustion they say so on stderr and abort. Not for the path. */
+/* All but mem_table and mem_pages give memory for free(); on exhaustion they say so on stderr and abort. Not for the path. */
 void *mem_alloc(size_t len);
 void *mem_zalloc(size_t n, size_t size);
 void *mem_realloc(void *old, size_t n, size_t size);
@@ -13,6 +13,10 @@ char *mem_textdup(const char *text, size_t len); /* with a NUL behind it; text m
 
 /* Zeroed, aligned to a cache line and rounded up to whole lines. For free(). */
 void *mem_lines(size_t len);
+
+/* Zeroed pages of the system's, of which those that nobody touches take no memory. For mem_pages_free. */
+void *mem_pages(size_t len);
+void mem_pages_free(void *p, size_t len); /* harmless on NULL */
 
 /*
  * Zeroed, aligned to a cache line, for what is read at random: when it is large, of huge pages if

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/mem.h"
 
@@ -99,16 +98,6 @@ void asked_start(unsigned n_workers, void (*wake)(void))
 	state.wake = wake;
 }
 
-static struct queue *queue_new(void)
-{
-	struct queue *q = mmap(NULL, sizeof(*q), PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (q == MAP_FAILED)
-		abort();
-	return q;
-}
-
 static void give_back(void)
 {
 	struct asked_queues *a = state.queues;
@@ -117,7 +106,7 @@ static void give_back(void)
 		return;
 	state.lost = asked_lost();
 	for (unsigned i = 0; i < a->n; i++)
-		munmap(a->queue[i], sizeof(*a->queue[i]));
+		mem_pages_free(a->queue[i], sizeof(*a->queue[i]));
 	state.queues = NULL;
 	free(a);
 }
@@ -137,7 +126,7 @@ static struct asked_queues *queues_new(void)
 	a->n = state.n_workers;
 	a->wake = state.wake;
 	for (unsigned i = 0; i < a->n; i++)
-		a->queue[i] = queue_new();
+		a->queue[i] = mem_pages(sizeof(struct queue));
 	return a;
 }
 

@@ -142,8 +142,8 @@ void block_hits_reset(struct dynblock *b)
 }
 
 /*
- * A client's queries are spread over the workers by their port, so each has about an equal share; the
- * counters say what came since the last look, of which they keep one copy.
+ * A client's queries are spread over the workers by their port, so each has about an equal share;
+ * the counters say what came since the last look, of which they keep one copy.
  */
 static struct perworker seen = {.size = sizeof(struct counts)};
 
@@ -168,11 +168,9 @@ static void see_way(const struct way *way, struct way *before, uint64_t limit,
 
 void block_hits_hot(uint64_t rate, void (*see)(void *ctx, struct dynblock *b), void *ctx)
 {
-	unsigned n = 0;
+	unsigned n = atomic_load_explicit(&n_workers, memory_order_acquire);
 
-	for (unsigned w = 0; w < WORKERS_MAX; w++)
-		n += perworker_peek(&counts, w) != NULL;
-	for (unsigned w = 0; w < WORKERS_MAX; w++) {
+	for (unsigned w = 0; w < n; w++) {
 		struct counts *c = perworker_peek(&counts, w), *before;
 
 		if (c == NULL)
@@ -189,8 +187,7 @@ size_t block_hits_memory(void)
 	size_t len = 0;
 
 	for (unsigned w = 0; w <= WORKERS_MAX; w++)
-		len += ((perworker_peek(&counts, w) != NULL) +
-			(perworker_peek(&seen, w) != NULL)) *
+		len += ((perworker_peek(&counts, w) != NULL) + (perworker_peek(&seen, w) != NULL)) *
 		       sizeof(struct counts);
 	return len;
 }

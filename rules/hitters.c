@@ -12,7 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/clock.h"
 #include "core/fence.h"
@@ -39,15 +38,10 @@ static struct {
 	struct hitters *now; /* what hitters_live says */
 } state;
 
-/* Zeroed pages that cost nothing until they are touched; ends the process when there are none. */
 static void *pages(struct hitters_set *s, size_t len)
 {
-	void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (mem == MAP_FAILED)
-		abort();
 	s->memory += len;
-	return mem;
+	return mem_pages(len);
 }
 
 static size_t power_of_two_below(size_t n)
@@ -127,15 +121,15 @@ static void set_free(struct hitters_set *s)
 		return;
 	slots = s->lines * WAYS;
 	for (unsigned i = 0; i < s->n_workers; i++) {
-		munmap(s->tables[i].ways, s->lines * sizeof(struct ways));
-		munmap(s->tables[i].slots, slots * s->stride);
-		munmap(s->tables[i].door, s->doors * sizeof(uint16_t));
-		munmap(s->tables[i].news, news_words(s->lines) * sizeof(uint64_t));
+		mem_pages_free(s->tables[i].ways, s->lines * sizeof(struct ways));
+		mem_pages_free(s->tables[i].slots, slots * s->stride);
+		mem_pages_free(s->tables[i].door, s->doors * sizeof(uint16_t));
+		mem_pages_free(s->tables[i].news, news_words(s->lines) * sizeof(uint64_t));
 	}
-	munmap(s->seen, s->n_workers * slots * s->seen_stride);
-	munmap(s->client_ways, s->client_lines * sizeof(struct ways));
-	munmap(s->clients, s->client_lines * WAYS * s->client_stride);
-	munmap(s->touched, s->client_lines * WAYS * sizeof(uint32_t));
+	mem_pages_free(s->seen, s->n_workers * slots * s->seen_stride);
+	mem_pages_free(s->client_ways, s->client_lines * sizeof(struct ways));
+	mem_pages_free(s->clients, s->client_lines * WAYS * s->client_stride);
+	mem_pages_free(s->touched, s->client_lines * WAYS * sizeof(uint32_t));
 	netmask_table_unref(s->masks.ranges);
 	free(s->news);
 	free(s->start_us);

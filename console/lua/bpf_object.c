@@ -42,22 +42,26 @@ static struct kfilter_key address_key(lua_State *L)
 	return k;
 }
 
+static int drop(lua_State *L, struct kfilter_key k)
+{
+	put(L, check(L), &k, KFILTER_DROP);
+	return 0;
+}
+
+static int drop_no_more(lua_State *L, struct kfilter_key k)
+{
+	take_out(L, check(L), &k);
+	return 0;
+}
+
 static int block(lua_State *L)
 {
-	struct kfilter *f = check(L);
-	struct kfilter_key k = address_key(L);
-
-	put(L, f, &k, KFILTER_DROP);
-	return 0;
+	return drop(L, address_key(L));
 }
 
 static int unblock(lua_State *L)
 {
-	struct kfilter *f = check(L);
-	struct kfilter_key k = address_key(L);
-
-	take_out(L, f, &k);
-	return 0;
+	return drop_no_more(L, address_key(L));
 }
 
 static struct kfilter_key name_key(lua_State *L)
@@ -75,20 +79,12 @@ static struct kfilter_key name_key(lua_State *L)
 
 static int block_name(lua_State *L)
 {
-	struct kfilter *f = check(L);
-	struct kfilter_key k = name_key(L);
-
-	put(L, f, &k, KFILTER_DROP);
-	return 0;
+	return drop(L, name_key(L));
 }
 
 static int unblock_name(lua_State *L)
 {
-	struct kfilter *f = check(L);
-	struct kfilter_key k = name_key(L);
-
-	take_out(L, f, &k);
-	return 0;
+	return drop_no_more(L, name_key(L));
 }
 
 static struct kfilter_key range_key(lua_State *L)
@@ -129,11 +125,7 @@ static int add_range(lua_State *L)
 
 static int remove_range(lua_State *L)
 {
-	struct kfilter *f = check(L);
-	struct kfilter_key k = range_key(L);
-
-	take_out(L, f, &k);
-	return 0;
+	return drop_no_more(L, range_key(L));
 }
 
 static const char *action_text(unsigned action)
