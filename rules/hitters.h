@@ -68,6 +68,9 @@ void hitters_count_blocked(const struct hitters *h, unsigned worker, const struc
 void hitters_count_answer(const struct hitters *h, unsigned worker, const struct addr *client,
 			  uint16_t rcode, uint32_t len, bool miss, uint32_t now_s);
 
+/* Whether types of queries are counted: else a query that is dropped need not be read for it. */
+bool hitters_want_types(void);
+
 /*
  * Begin to load what counting this client reads: first for all queries of a batch where it may
  * stand, then for all its counts. Called only while something is counted.

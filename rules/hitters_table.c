@@ -224,6 +224,16 @@ void hitters_count_query(const struct hitters *h, unsigned worker, const struct 
 	}
 }
 
+bool hitters_want_types(void)
+{
+	const struct hitters *h = rcu_get(hitters_live);
+	bool wanted = false;
+
+	for (unsigned i = 0; h != NULL && i < h->n; i++)
+		wanted |= h->set[i]->n_qtypes > 0;
+	return wanted;
+}
+
 /* It makes nobody warm, so that those who are blocked leave their slots to those who are not yet.
  */
 void hitters_count_blocked(const struct hitters *h, unsigned worker, const struct addr *client,

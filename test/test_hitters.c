@@ -376,7 +376,11 @@ static void the_blocked_count_as_queries(void **state)
 	struct hit both[] = {queries, {HIT_QTYPE, 255}};
 	struct addr a = v4(0xc0000201);
 
+	assert_false(hitters_want_types());
+	ask_for(&whole, both, 1, 10);
+	assert_false(hitters_want_types());
 	ask_for(&whole, both, 2, 10);
+	assert_true(hitters_want_types());
 	hitters_blocked(0, &a, 255); /* not met before */
 	ask(0, &a);
 	hitters_blocked(0, &a, 255);

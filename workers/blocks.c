@@ -40,7 +40,7 @@ static void count(struct worker *w, const struct dynblock_hit *hit)
  * name as well. And who goes on asking goes on being over his limit. */
 static void note_dropped(struct worker *w, struct query *q)
 {
-	bool is_read = (w->query_ring != NULL || hitters_on() || asked_are_noted()) &&
+	bool is_read = (w->query_ring != NULL || hitters_want_types() || asked_are_noted()) &&
 		       msg_question(q->packet, q->len, &q->question) == 0;
 
 	if (is_read && w->query_ring != NULL)
