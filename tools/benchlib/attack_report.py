@@ -2,6 +2,7 @@
 import sys
 
 from benchlib import attack_cost, attacks
+from benchlib.attack_rows import DISCARD
 from benchlib.servers import callgrind_build
 
 UNCHANGED = 1.25, 0.2  # p99 under attack may be so many times that without, or so many ms more
@@ -47,6 +48,11 @@ class Line:
         f = self.f[proto][part]
         return [f"{f['p50_ms']:.2f}", f"{f['p99_ms']:.2f}"] if f["p50_ms"] is not None else ["-", "-"]
 
+    def instructions(self):
+        """No target where nothing counts them: then CPU time alone is judged."""
+        value, limit = self.f["instructions"], self.s.targets.instructions
+        return self.at_most(value, None if value is None else limit, "{:,.0f}", "instructions")
+
     def cells(self):
         t, f = self.s.targets, self.f
         p50, p99 = self.times("then")
@@ -60,7 +66,9 @@ class Line:
             self.at_most(f["block_s"], t.block_s, "{:.2f}", "s to block", t.not_before_s),
             f["blocks"],
             "-" if f["cpu_ns"] is None else f"{f['cpu_ns'] / 1000:.2f}",
-            self.at_most(f["discards"], t.discards, "{:.2f}", "discards"),
+            self.at_most(f["discards"], t.instructions and t.instructions / DISCARD, "{:.2f}", "discards"),
+            self.instructions(),
+            "-" if f["discard_instructions"] is None else f"{f['discard_instructions']:,.0f}",
             self.at_most(f["honest_blocked"], 0, "{}", "honest blocked"),
             self.at_most(f["mb"], t.mb, "{:+.1f}", "MB"),
             "; ".join(self.targets),
@@ -84,8 +92,8 @@ class Line:
 
 
 HEAD = ["200 honest clients, 1,000 q/s", "server", "attack/s", "lost %", "quiet p99", "first 5 s %", "p50 ms", "p99",
-        "then %", "p50 ms", "p99", "late p99", "wait %", "block s", "blocks", "us/packet", "discards", "honest blocked",
-        "MB", "targets"]
+        "then %", "p50 ms", "p99", "late p99", "wait %", "block s", "blocks", "us/packet", "discards", "instructions",
+        "of a discard", "honest blocked", "MB", "targets"]
 STREAM_HEAD = ["honest clients beside slow ones", "server", "over", "new/s", "quiet p50 ms", "p99", "first 5 s p50",
                "p99", "then p50", "p99", "first %", "then %", "targets"]
 

@@ -17,6 +17,7 @@ from benchlib.attack_processes import (NAMES, Answers, Honest, apart_from_others
                                        spawn, us)
 from benchlib.attack_rows import ABSENT, LARGE, LARGE_OCTETS, RULES, Shape
 from benchlib.house import Fail, free_port
+from benchlib.instructions import CoreCounter
 from benchlib.servers import Running
 
 QUIET_S = 2.0  # before the attack
@@ -70,31 +71,66 @@ def sent_until(seen, at_us):
     return ticks[low] + (ticks[low + 1] - ticks[low]) * (at - low)
 
 
-def cost_ns(seen, begin, end, quiet_ns_per_us=0.0, filtered=False):
+@dataclass
+class Cost:
+    """Of a packet."""
+
+    cpu_ns: float = None
+    instructions: float = None  # of the server's core, kernel included; None: there is no counter
+
+
+@dataclass
+class Window:
+    """What a server and its core did for a while."""
+
+    begin: Sample
+    end: Sample
+    per_us: float  # instructions
+
+    @classmethod
+    def of(cls, house, process, port, seconds, meanwhile=time.sleep, rss=False):
+        counter = CoreCounter(house.server_core, seconds - 0.1) if house.perf else None
+        begin = Sample.of(process, port)
+        meanwhile(seconds)
+        return cls(begin, Sample.of(process, port, rss), counter.per_us() if counter else None)
+
+    @property
+    def us(self):
+        return self.end.at_us - self.begin.at_us
+
+    @property
+    def cpu_ns(self):
+        return self.end.cpu_ns - self.begin.cpu_ns
+
+
+def packet_cost(seen, window, quiet=None, filtered=False):
     """
-    CPU for each packet of the attack that the server took in, less what it costs without attack. What a kernel
-    filter throws away the kernel counts as dropped, too: then for each that was sent.
+    For each packet of the attack that the server took in, less what it costs without attack. What a kernel filter
+    throws away the kernel counts as dropped, too: then for each that was sent.
     """
-    packets = sent_until(seen, end.at_us) - sent_until(seen, begin.at_us)
+    packets = sent_until(seen, window.end.at_us) - sent_until(seen, window.begin.at_us)
     if not filtered:
-        packets -= end.drops - begin.drops
-    spent = end.cpu_ns - begin.cpu_ns - quiet_ns_per_us * (end.at_us - begin.at_us)
-    return spent / packets if packets > 0 else None
+        packets -= window.end.drops - window.begin.drops
+    if packets <= 0:
+        return Cost()
+    cpu_ns, per_us = window.cpu_ns, window.per_us
+    if quiet:
+        cpu_ns -= quiet.cpu_ns / quiet.us * window.us
+        per_us = per_us and per_us - quiet.per_us
+    return Cost(cpu_ns / packets, per_us and per_us * window.us / packets)
 
 
-def discard_cost_ns(house, attack, seconds=2):
+def discard_cost(house, attack, seconds=2):
     """The same of a loop that receives and discards."""
     port = free_port()
     floor = house.start([house.tool("echo"), "--listen", f"127.0.0.1:{port}", "--discard", "1"],
                         house.server_core, f"discard-{port}", port, first=apart_from_others)
     child = spawn(house, *attack_argv(attack, port, seconds))
     time.sleep(0.3)
-    begin = Sample.of(floor, port)
-    time.sleep(seconds - 0.6)
-    end = Sample.of(floor, port)
+    window = Window.of(house, floor, port, seconds - 0.6)
     seen = json.loads(finish(child))
     house.stop(floor)
-    return cost_ns(seen, begin, end)
+    return packet_cost(seen, window)
 
 
 class Log:
@@ -131,8 +167,8 @@ class Round:
     block_s: float  # None: none was seen
     blocks: int
     honest_blocked: int
-    cpu_ns: float  # a packet of the first attack after the block
-    discard_ns: float
+    cost: Cost  # a packet of the first attack after the block
+    discard: Cost
     waited: float  # share of the time
     mb: float
 
@@ -186,17 +222,15 @@ def one_round(house, candidate, shape: Shape):
         honest["tcp"] = Honest(house, port, "tcp", HONEST_TCP_QPS, seconds)
     begin_us = us()
     time.sleep(0.3)
-    quiet = Sample.of(process, port)
-    time.sleep(QUIET_S - 0.3)
-    calm = Sample.of(process, port, rss=True)
-    quiet_cost = (calm.cpu_ns - quiet.cpu_ns) / (calm.at_us - quiet.at_us)
+    quiet = Window.of(house, process, port, QUIET_S - 0.3, rss=True)
+    calm = quiet.end
     log.read()
     log.begun.clear()
     children = start_attacks(house, shape, port)
     log.read_until(calm.at_us + int(COST_FROM_S * 1e6))
-    begin = Sample.of(process, port)
-    log.read_until(calm.at_us + int(COST_UNTIL_S * 1e6))
-    end = Sample.of(process, port, rss=True)
+    late = Window.of(house, process, port, COST_UNTIL_S - COST_FROM_S,
+                     lambda seconds: log.read_until(us() + int(seconds * 1e6)), rss=True)
+    end = late.end
     seen = [json.loads(finish(c)) for c in children]
     for h in honest.values():
         h.finish()
@@ -219,8 +253,8 @@ def one_round(house, candidate, shape: Shape):
         block_s=(blocked[0] - first_us) / 1e6 if blocked else None,
         blocks=len(shown),
         honest_blocked=len({b for b in [*shown, *(what for _, what in log.begun)] if is_honest(b)}),
-        cpu_ns=cost_ns(main, begin, end, quiet_cost, shape.is_filtered(candidate)) if counted else None,
-        discard_ns=discard_cost_ns(house, shape.main) if counted else None,
+        cost=packet_cost(main, late, quiet, shape.is_filtered(candidate)) if counted else Cost(),
+        discard=discard_cost(house, shape.main) if counted else Cost(),
         waited=(end.waited_ns - calm.waited_ns) / 1000 / (end.at_us - calm.at_us),
         mb=(end.rss - calm.rss) / 1e6,
     )
@@ -249,8 +283,10 @@ def summary(shape, rounds):
         "block_s": None if None in blocks_s else statistics.median(blocks_s),
         "blocks": max(r.blocks for r in rounds),
         "honest_blocked": max(r.honest_blocked for r in rounds),
-        "cpu_ns": median([r.cpu_ns for r in rounds]),
-        "discards": median([r.cpu_ns / r.discard_ns for r in rounds if r.cpu_ns and r.discard_ns]),
+        "cpu_ns": median([r.cost.cpu_ns for r in rounds]),
+        "discards": median([r.cost.cpu_ns / r.discard.cpu_ns for r in rounds if r.cost.cpu_ns and r.discard.cpu_ns]),
+        "instructions": median([r.cost.instructions for r in rounds]),
+        "discard_instructions": median([r.discard.instructions for r in rounds]),
         "waited": median([r.waited for r in rounds]),
         "mb": median([r.mb for r in rounds]),
     }

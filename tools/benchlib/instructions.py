@@ -12,12 +12,17 @@ def perf_argv(core, seconds):
             "sleep", str(seconds)]
 
 
-def perf_count(text):
+def perf_line(text):
+    """The instructions that were counted, and for how many ns; None, None: there is no counter."""
     for line in text.splitlines():
-        count = line.split(",")[0]
-        if count.isdigit() and "instructions" in line:
-            return int(count)
-    return None
+        fields = line.split(",")
+        if fields[0].isdigit() and "instructions" in line:
+            return int(fields[0]), int(fields[3])
+    return None, None
+
+
+def perf_count(text):
+    return perf_line(text)[0]
 
 
 def have_perf(core):
@@ -25,6 +30,18 @@ def have_perf(core):
         return False
     out = subprocess.run(perf_argv(core, 0.1), capture_output=True, text=True)
     return perf_count(out.stderr) is not None
+
+
+class CoreCounter:
+    """Counts what a core does meanwhile, kernel included."""
+
+    def __init__(self, core, seconds):
+        self.child = subprocess.Popen(perf_argv(core, seconds), stderr=subprocess.PIPE, text=True)
+
+    def per_us(self):
+        """Instructions a microsecond of the time that was asked for; waits for its end."""
+        count, ns = perf_line(self.child.communicate()[1])
+        return 1000 * count / ns if ns else None
 
 
 def perf_instructions(house, row, server):
