@@ -29,6 +29,7 @@
 #include "rules/hitters.h"
 #include "rules/kernel_blocks.h"
 #include "rules/kernel_filters.h"
+#include "rules/overload.h"
 #include "rules/rules.h"
 #include "workers/workers.h"
 
@@ -122,6 +123,7 @@ static void tick(void)
 	kernel_blocks_tick(clock_mono_us());
 	dynblocks_tick(clock_mono_us(), live()->settings->dynblocks_purge_s);
 	stats_tick();
+	overload_tick(clock_mono_us());
 	rules_settle();
 	workers_tick();
 	servers_collect();

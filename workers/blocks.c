@@ -36,9 +36,9 @@ static void count(struct worker *w, const struct dynblock_hit *hit)
 	dynblocks_hit(hit, w->id);
 }
 
-/* The ring of queries has those that are dropped, too: it shows who goes on asking. They are counted by
- * name as well. And who goes on asking goes on being over his limit. */
-static void note_dropped(struct worker *w, struct query *q)
+/* The ring of queries has those that are dropped, too: it shows who goes on asking. They are
+ * counted by name as well. And who goes on asking goes on being over his limit. */
+void note_dropped(struct worker *w, struct query *q)
 {
 	bool is_read = (w->query_ring != NULL || hitters_want_types() || asked_are_noted()) &&
 		       msg_question(q->packet, q->len, &q->question) == 0;

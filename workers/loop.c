@@ -16,6 +16,7 @@
 #include "workers/reconcile.h"
 #include "rules/dynblocks.h"
 #include "rules/log_sink.h"
+#include "rules/overload.h"
 #include "rules/run.h"
 #include "workers/slab.h"
 #include "workers/udp.h"
@@ -217,6 +218,7 @@ struct worker *worker_new(unsigned id, unsigned n_workers, struct err *err)
 		goto fail;
 	w->queries = slab_new();
 	w->udp = udp_io_new();
+	w->overload = overload_new(clock_mono_us());
 	w->extras = extra_pool_new(IN_FLIGHT_MAX / 4);
 	w->sink = log_sink_new(workers_wake_control);
 	w->delay_rooms = delay_rooms_new();
@@ -237,6 +239,7 @@ fail:
 	err_set(err, "worker %u: %s", id, strerror(-rc));
 	slab_free(w->queries);
 	udp_io_free(w->udp);
+	overload_free(w->overload);
 	extra_pool_free(w->extras);
 	delay_rooms_free(w->delay_rooms);
 	log_sink_free(w->sink);
@@ -259,6 +262,7 @@ void worker_free(struct worker *w)
 	timers_fini(&w->timers);
 	slab_free(w->queries);
 	udp_io_free(w->udp);
+	overload_free(w->overload);
 	extra_pool_free(w->extras);
 	delay_rooms_free(w->delay_rooms);
 	log_sink_free(w->sink);

@@ -7,6 +7,7 @@
 
 #include "rules/acl.h"
 #include "rules/hitters.h"
+#include "rules/overload.h"
 #include "workers/udp.h"
 
 /* Silence over UDP, a closed connection over streams. */
@@ -90,6 +91,12 @@ static enum step run_blocks(struct worker *w, struct query *q,
 	return STEP_NEXT;
 }
 
+static bool is_too_much(struct worker *w, const struct query *q)
+{
+	return w->settings->overload_protection &&
+	       !overload_admits(w->overload, &q->client, w->now_us);
+}
+
 static enum step stage_parse(struct worker *w, struct query *q)
 {
 	struct dynblock_hit hit = {0};
@@ -112,6 +119,11 @@ static enum step stage_parse(struct worker *w, struct query *q)
 		stat_inc(&w->stats, STAT_RDQUERIES);
 	if (unlikely(blocks) && dynblocks_any(DYNBLOCK_ADDRESS) && blocks_drop(w, q, &hit))
 		return drop(w, q);
+	if (q->client_proto == PROTO_UDP && unlikely(is_too_much(w, q))) {
+		note_dropped(w, q);
+		stat_inc(&w->stats, STAT_OVERLOAD_DROPS);
+		return drop(w, q);
+	}
 	if (unlikely(msg_question(q->packet, q->len, &q->question) < 0))
 		return drop_noncompliant(w, q);
 	parse_rest(q);

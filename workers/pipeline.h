@@ -21,6 +21,9 @@ struct cache_key *pipeline_key(struct worker *w, struct query *q);
  */
 bool blocks_drop(struct worker *w, struct query *q, struct dynblock_hit *by_address);
 
+/* A query that is dropped unread: it is counted for its client, and in the ring of queries, all the same. */
+void note_dropped(struct worker *w, struct query *q);
+
 enum blocked {
 	BLOCKED_NOT, /* goes on as ever */
 	BLOCKED_DROPPED,

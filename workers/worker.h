@@ -25,6 +25,7 @@ struct udp_io;
 struct slab;
 struct delay_rooms;
 struct rule_scratch;
+struct overload;
 
 /* Anything with a descriptor in the worker's epoll set; data.ptr points here. */
 struct source {
@@ -64,6 +65,7 @@ struct worker {
 	struct rule_scratch *scratch;
 	struct log_sink *sink;         /* queries and answers for log files */
 	struct tee_socket *tees;       /* to servers that get copies of queries, see workers/tee.c */
+	struct overload *overload;     /* who is let in when too much comes */
 	struct traffic_ring *query_ring, *answer_ring; /* NULL: not recorded */
 	struct log_queue *log;
 	struct streams *streams;       /* clients' connections, see workers/stream_clients.c */

@@ -76,5 +76,58 @@ class Attacks(TestCase):
         self.assertEqual(sum(t < 0 for t in took), 0, "honest queries without an answer")
 
 
+# What a query costs is made large (none of these can be looked up), so that any machine sends more than it takes in.
+SLOW = """
+    for i = 1, 4000 do addAction(ProbaRule(0), DropAction()) end
+    addAction(AllRule(), SpoofAction("192.0.2.1"))
+"""
+
+
+class Overload(Attacks):
+    """More than can be taken in, and no block that would end it."""
+
+    def flooded(self, d, *attack):
+        """Shares of honest queries that were answered, before the flood and from when it has lasted a second."""
+        honest = self.start(d, "honest", "--duration", 7, "--qps", 400, "--clients", 100)
+        begun_us = time.monotonic() * 1e6
+        time.sleep(2.5)
+        self.start(d, "attack", "--duration", 5, *attack)
+        queries = [(int(due) - begun_us, int(took) >= 0) for due, _, took in
+                   (line.split() for line in honest.communicate()[0].splitlines())]
+        return [sum(parts) / len(parts) for parts in ([ok for due, ok in queries if due < 2.4e6],
+                                                      [ok for due, ok in queries if 3.5e6 < due < 6.5e6])]
+
+    def test_newcomers_yield(self):
+        for attack in (("--from", "127.64.0.1"), ("--from", "127.64.0.1", "--sources", 100000, "--stride", 64)):
+            with self.subTest(attack):
+                d = self.daemon(SLOW)
+                before, under = self.flooded(d, *attack)
+                self.assertEqual(before, 1)
+                self.assertGreater(under, 0.9)
+                self.assertGreater(d.stat("overload-drops"), 10000)
+                self.assertEqual(d.output().count("much more than usual are dropped"), 1)
+                self.assertRegex(d.console("topClients(1)"), r"1 +127\.(?!16\.)")  # the ring has what was dropped
+                self.assertTrue(wait_for(lambda: "all queries are taken in again" in d.output(), 15))
+
+    def test_without(self):
+        d = self.daemon(SLOW + "setOverloadProtection(false)")
+        before, under = self.flooded(d, "--from", "127.64.0.1")
+        self.assertEqual(before, 1)
+        self.assertLess(under, 0.8)  # so it was too much
+        self.assertEqual(d.stat("overload-drops"), 0)
+
+    def test_a_block_comes_of_what_is_dropped(self):
+        """At runtime; and what is dropped counts for rates."""
+        d = self.daemon(SLOW + """
+            setOverloadProtection(false)
+            local dbr = dynBlockRulesGroup()
+            dbr:setQueryRate(40000, 2, "too many", 60)
+            function maintenance() dbr:apply() end""")
+        d.console("setOverloadProtection(true)")
+        self.flooded(d, "--from", "127.64.0.1")
+        self.assertGreater(d.stat("overload-drops"), 10000)
+        self.assertIn("127.64.0.1/32", d.console("showDynBlocks()"))
+
+
 if __name__ == "__main__":
     main()
