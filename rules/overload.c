@@ -325,6 +325,8 @@ static bool is_let_in(struct overload *o, const struct sender *network, const st
 	}
 	s = client_of(o, client);
 	s->count++;
+	if (s->usual > o->usual / 2)
+		return true;
 	return is_within(o, network, beyond > KNOWN_LEAST ? beyond : KNOWN_LEAST) ||
 	       is_within(o, s, KNOWN_LEAST);
 }

@@ -13,6 +13,9 @@
  * Neighbours do not pay for each other: of a network that was there before, each client may send a
  * little, and twice what is usual for it, even when the network as a whole sends too much.
  *
+ * A client that more than half of everything usually comes from is never refused: a balancer in
+ * front of us has all clients behind it, and to refuse it would protect the few from the many.
+ *
  * When there was next to no traffic before, nobody is there to be protected, and nothing is thrown
  * away: whoever measures a new server with all he has gets all that it can.
  *

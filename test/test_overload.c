@@ -183,18 +183,32 @@ static void test_1000_networks_flood(void **state)
 static void test_a_large_forwarder_keeps_its_share(void **state)
 {
 	struct source h = honest(), forwarder = from("198.51.100.4", 20000);
+	struct source other = from("203.0.113.4", 20000);
 	struct source many = from_many("10.0.0.1", 50000, 256, 1000000);
 
 	/* two seconds of it are enough to know what is usual */
-	RUN(*state, 2 * SECOND, CAPACITY, &h, &forwarder);
-	RUN(*state, 5 * SECOND, CAPACITY, &h, &forwarder, &many);
+	RUN(*state, 2 * SECOND, CAPACITY, &h, &forwarder, &other);
+	RUN(*state, 5 * SECOND, CAPACITY, &h, &forwarder, &other, &many);
 	assert_true(overload_is_on(*state));
 	assert_true(share(&forwarder) > 0.999);
 	assert_true(share(&h) > 0.97);
 	/* but not any more than twice what is usual when there is no room for it */
 	forwarder.rate = 80000;
-	RUN(*state, 5 * SECOND, CAPACITY / 2, &h, &forwarder, &many);
+	RUN(*state, 5 * SECOND, CAPACITY / 2, &h, &forwarder, &other, &many);
 	assert_in_range((uint64_t)(share(&forwarder) * 100), 40, 60);
+	assert_true(share(&other) > 0.999);
+}
+
+static void test_a_balancer_in_front_is_never_refused(void **state)
+{
+	struct source h = honest(), balancer = from("198.51.100.4", 20000);
+
+	RUN(*state, 3 * SECOND, CAPACITY, &h, &balancer);
+	balancer.rate = 500000;
+	RUN(*state, 3 * SECOND, CAPACITY, &h, &balancer);
+	assert_true(overload_is_on(*state));
+	assert_int_equal(balancer.sent, balancer.let_in);
+	assert_int_equal(h.sent, h.let_in);
 }
 
 static void test_neighbours_do_not_pay(void **state)
@@ -315,6 +329,7 @@ int main(void)
 		ROW(test_100000_networks_flood),
 		ROW(test_1000_networks_flood),
 		ROW(test_a_large_forwarder_keeps_its_share),
+		ROW(test_a_balancer_in_front_is_never_refused),
 		ROW(test_neighbours_do_not_pay),
 		ROW(test_families),
 		ROW(test_a_burst_is_nobodys_fault),

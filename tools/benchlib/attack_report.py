@@ -37,7 +37,7 @@ class Line:
         ok = limit is None or (value is not None and value <= limit and (not low or value >= low))
         return self.judged(None if value is None else form.format(value), ok,
                            None if limit is None else
-                           f"{what} {low:g} to {limit:g}" if low else f"{what} <= {limit:.3g}")
+                           f"{what} {low:g} to {limit:g}" if low else f"{what} <= {limit:,}" if isinstance(limit, int) else f"{what} <= {limit:.3g}")
 
     def rate(self):
         wanted, got = self.s.main.qps, self.f["rate"]
@@ -49,8 +49,14 @@ class Line:
         return [f"{f['p50_ms']:.2f}", f"{f['p99_ms']:.2f}"] if f["p50_ms"] is not None else ["-", "-"]
 
     def instructions(self):
-        """No target where nothing counts them: then CPU time alone is judged."""
-        value, limit = self.f["instructions"], self.s.targets.instructions
+        """
+        Kernels differ: the target is what it was where a discard took DISCARD, in proportion. None where nothing
+        counts instructions: then CPU time alone is judged.
+        """
+        value, discard, limit = (self.f["instructions"], self.f["discard_instructions"],
+                                 self.s.targets.instructions)
+        if value is not None and limit is not None:
+            limit = round(limit * discard / DISCARD)
         return self.at_most(value, None if value is None else limit, "{:,.0f}", "instructions")
 
     def cells(self):
@@ -62,7 +68,7 @@ class Line:
             self.at_least(f["udp"]["first"]["percent"], t.first, "{:.2f}", "% first"),
             *self.times("first"),
             self.at_least(f["udp"]["then"]["percent"], t.then, "{:.2f}", "% then"), p50, p99,
-            f"{f['udp']['then']['late_p99_ms']:.2f}", f"{f['waited'] * 100:.0f}",
+            f"{f['udp']['then']['late_p99_ms']:.2f}", f"{f['waited'] * 100:.0f}", f"{f['stolen_ms']:.0f}",
             self.at_most(f["block_s"], t.block_s, "{:.2f}", "s to block", t.not_before_s),
             f["blocks"],
             "-" if f["cpu_ns"] is None else f"{f['cpu_ns'] / 1000:.2f}",
@@ -92,7 +98,7 @@ class Line:
 
 
 HEAD = ["200 honest clients, 1,000 q/s", "server", "attack/s", "lost %", "quiet p99", "first 5 s %", "p50 ms", "p99",
-        "then %", "p50 ms", "p99", "late p99", "wait %", "block s", "blocks", "us/packet", "discards", "instructions",
+        "then %", "p50 ms", "p99", "late p99", "wait %", "stolen ms", "block s", "blocks", "us/packet", "discards", "instructions",
         "of a discard", "honest blocked", "MB", "targets"]
 STREAM_HEAD = ["honest clients beside slow ones", "server", "over", "new/s", "quiet p50 ms", "p99", "first 5 s p50",
                "p99", "then p50", "p99", "first %", "then %", "targets"]
