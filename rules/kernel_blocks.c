@@ -21,19 +21,21 @@
  */
 #define HOT_RATE 1000
 
-/* One line about a map that is full in so many seconds. */
-#define FULL_LINE_US 60000000
+/* One line about entries that the kernel did not take in so many seconds. */
+#define LINE_US 60000000
 
 static struct {
 	struct kfilter *filter; /* NULL: none */
 	void (*attach)(bool on);
 	uint32_t process;
-	bool attached, refused;
+	bool attached;
+	bool refused; /* for good */
+	bool late;    /* some were refused for now */
 	bool has_ports[BLOCK_NAME]; /* there are blocks of a part of the ports */
 	uint8_t default_action;     /* as blocks without one had it last */
 	struct netmask_table *held; /* addresses that the filter has, and some that have ended */
 	uint64_t seen;              /* packets of the total that are in dyn-blocked */
-	uint64_t full_us;           /* when the last line about a full map was written; 0: none */
+	uint64_t line_us;           /* when the last line about a refusal was written; 0: none */
 } kernel;
 
 static unsigned width_of(const struct dynblock *b)
@@ -121,12 +123,13 @@ static bool find(const struct dynblock *b, struct kfilter_key *k, struct kfilter
 
 static void refused(enum kfilter_map map, int rc, uint64_t now_us)
 {
-	if (rc == -ENOSPC && kernel.full_us != 0 && now_us - kernel.full_us < FULL_LINE_US)
+	kernel.refused = rc == -EPERM;
+	kernel.late |= rc != -EPERM && rc != -ENOSPC;
+	if (!kernel.refused && kernel.line_us != 0 && now_us - kernel.line_us < LINE_US)
 		return;
 	log_warning("kernel filter", "%s: what it has no place for is dropped in user space",
 		    kfilter_put_error(kernel.filter, map, rc).text);
-	kernel.full_us = now_us;
-	kernel.refused = rc != -ENOSPC;
+	kernel.line_us = now_us;
 }
 
 static void hold(const struct dynblock *b)
@@ -394,14 +397,26 @@ static void count(void)
 	kernel.seen = total;
 }
 
+/* The automatic filter meets a block that is still hot again by itself. */
+static void put_late(void)
+{
+	if (!kernel.late)
+		return;
+	kernel.late = false;
+	bring_all_in_line(BLOCK_V4);
+	bring_all_in_line(BLOCK_V6);
+}
+
 void kernel_blocks_tick(uint64_t now_us)
 {
 	if (kernel.filter == NULL)
 		return;
 	follow_ports(BLOCK_V4);
 	follow_ports(BLOCK_V6);
-	if (kernel.attach == NULL)
+	if (kernel.attach == NULL) {
+		put_late();
 		return;
+	}
 	block_hits_hot(HOT_RATE, see_hot, &now_us);
 	let_go(now_us);
 }

@@ -7,15 +7,27 @@
 #include "core/bpf/internal.h"
 #include "core/mem.h"
 
+/* What may be over a moment later. */
+static bool is_for_now(int rc)
+{
+	return rc == -ENOMEM || rc == -EBUSY || rc == -EAGAIN || rc == -EINTR || rc == -EDEADLK ||
+	       rc == -ETIMEDOUT;
+}
+
+/* Memory of an entry comes from a small store of the CPU's, which an interrupt fills up again. */
+#define PUT_TRIES 10
+
 int kfilter_put(struct kfilter *f, const struct kfilter_key *k, const struct kfilter_value *value)
 {
-	int rc;
+	int rc, tries = PUT_TRIES;
 
 	if (!f->live)
 		return 0;
 	if (f->map_fd[k->map] < 0)
 		return -ENOSPC;
-	rc = bpf_map_update_elem(f->map_fd[k->map], k->v6, value, BPF_ANY);
+	do
+		rc = bpf_map_update_elem(f->map_fd[k->map], k->v6, value, BPF_ANY);
+	while (is_for_now(rc) && --tries > 0);
 	return rc == -E2BIG ? -ENOSPC : rc;
 }
 

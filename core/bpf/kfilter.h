@@ -101,7 +101,8 @@ char *kfilter_key_text(const struct kfilter_key *k, char text[static KFILTER_TEX
 
 /*
  * Adds an entry or replaces one; value->counter is where its count begins. 0, -ENOSPC (the map is
- * full, or there is none of this kind), -EPERM (the kernel takes none from us any more) …
+ * full, or there is none of this kind), -EPERM (the kernel takes none from us any more), or what
+ * the kernel said several times in a row, which may pass (-ENOMEM, -EBUSY …).
  */
 int kfilter_put(struct kfilter *f, const struct kfilter_key *k, const struct kfilter_value *value);
 

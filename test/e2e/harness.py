@@ -27,6 +27,10 @@ PATIENCE_S = 20
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 
+# Of our log.
+CONSOLE_LINE = re.compile(r'subsystem="console" level="0" prio="Info"')
+TROUBLE = re.compile(r'prio="(Warning|Error)"')
+
 SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread|Memory)Sanitizer|runtime error:")
 
 
@@ -224,10 +228,17 @@ class TestCase(unittest.TestCase):
                 self.show(process)
 
     def show(self, process):
-        print(f"--- {process.name} ({self.id()})\n{process.output()[-3000:]}", file=sys.stderr)
+        """Counters first and what went wrong last: of a long report often only the end is kept."""
+        lines = [line for line in process.output().splitlines() if not CONSOLE_LINE.search(line)]
+        print(f"--- {process.name} ({self.id()})", file=sys.stderr)
         if getattr(process, "console_port", None) and process.running():
             stats = process.client("dumpStats()").stdout.split()
-            print(*(f"{name}={value}" for name, value in zip(stats[::2], stats[1::2]) if value != "0"), file=sys.stderr)
+            print(*(f"{name}={value}" for name, value in zip(stats[::2], stats[1::2])
+                    if value not in ("0", "0.0")), file=sys.stderr)
+        print("\n".join(lines)[-3000:], file=sys.stderr)
+        trouble = [line for line in lines[:-10] if TROUBLE.search(line)]
+        if trouble:
+            print("\n".join(["warnings and errors before:", *trouble[-10:]]), file=sys.stderr)
 
     def daemon(self, config="", **kw):
         """A daemon for this test alone."""

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """Dynamic blocks in the kernel, in a filter of the configuration's and in the automatic one."""
+import subprocess
 import time
 
 import dns.flags
 import dns.rcode
 
-from harness import main, wait_for
+from harness import main, needs, wait_for
 from kernelnet import ALICE, ALICE6, FILTER, MALLORY, MALLORY6, Blocks
 from netns import Cable
 
@@ -14,7 +15,7 @@ class DynamicBlocks(Blocks):
 
     CONFIG = f'''bpf = newBPFFilter({{{FILTER}}}) setDefaultBPFFilter(bpf)
         addDynamicBlock("{Cable.THERE[5]}", "from the start", DNSAction.Drop, 600)
-        addAction(QNameRule("flood.example"), RCodeAction(DNSRCode.REFUSED)) flooders = dynBlockRulesGroup() flooders:setQueryRate(20, 1, "flood", 5)
+        addAction(QNameRule("flood.example"), RCodeAction(DNSRCode.REFUSED)) flooders = dynBlockRulesGroup() flooders:setQueryRate(20, 1, "flood", 9)
         function maintenance() flooders:apply() end'''
 
     def test_dropped_there_and_counted_here(self):
@@ -77,10 +78,10 @@ class DynamicBlocks(Blocks):
 
     def test_it_ends_here_when_it_has_ended_there(self):
         begin = time.monotonic()
-        self.block(MALLORY, ", DNSAction.Drop, 6")
+        self.block(MALLORY, ", DNSAction.Drop, 8")
         self.assertTrue(self.dropped(MALLORY))
-        self.assertTrue(wait_for(lambda: not self.rows()[MALLORY][2], 6, every=0.1))
-        self.assertLess(time.monotonic() - begin, 5.5)
+        self.assertTrue(wait_for(lambda: not self.rows()[MALLORY][2], 8, every=0.1))
+        self.assertLess(time.monotonic() - begin, 7.9)
         before = self.d.stat("queries")
         self.assertIsNone(self.ask(MALLORY))
         self.assertTrue(wait_for(lambda: self.d.stat("queries") == before + 1, 5))
@@ -107,6 +108,30 @@ class DynamicBlocks(Blocks):
         self.assertIsNone(self.ask(MALLORY6, d=d))
         self.assertFalse(self.rows(d)[MALLORY6][2])
 
+    @needs("strace")
+    def test_what_the_kernel_refuses_for_now(self):
+        """It has no memory for an entry at this moment."""
+        d = self.near(self.CONFIG)
+        tracer = subprocess.Popen(["strace", "-qq", "-f", "-p", str(d.pid), "-e", "trace=bpf",
+                                   "-e", "inject=bpf:error=ENOMEM"], stderr=subprocess.DEVNULL)
+        self.addCleanup(tracer.wait)
+        self.addCleanup(tracer.kill)
+        self.assertTrue(wait_for(lambda: self.is_traced(d)))
+        self.block(MALLORY, ", DNSAction.Drop, 600", d)
+        self.block(ALICE, ", DNSAction.Drop, 600", d)
+        self.assertIn("the kernel's map can't be changed: Cannot allocate memory", d.output())
+        self.assertIsNone(self.ask(MALLORY, d=d))
+        tracer.terminate()
+        self.assertTrue(wait_for(lambda: self.rows(d)[MALLORY][2] and self.rows(d)[ALICE][2]))
+        self.assertTrue(self.dropped(MALLORY, d=d))
+        self.assertTrue(self.dropped(ALICE, d=d))
+        self.assertEqual(d.output().count("can't be changed"), 1)
+
+    @staticmethod
+    def is_traced(d):
+        with open(f"/proc/{d.pid}/status") as f:
+            return "TracerPid:\t0\n" not in f.read()
+
     def test_a_flood(self):
         self.flood(1)
         self.assertTrue(wait_for(lambda: self.rows().get(MALLORY, (0, "", False))[2], 5))
@@ -115,10 +140,10 @@ class DynamicBlocks(Blocks):
         self.assertTrue(self.answered(ALICE, tcp=True))
         at = self.rows()[MALLORY][0]
         # who goes on at the end is seen, and is blocked for longer: there is but one block
-        self.flood(5)
+        self.flood(9)
         self.assertGreater(self.rows()[MALLORY][0], at + 3 * sent)
-        self.assertEqual(self.d.output().count(f"block of {MALLORY}/32 begins, for 5 s (Drop): flood"), 1)
-        self.assertTrue(wait_for(lambda: MALLORY not in self.rows(), 8))
+        self.assertEqual(self.d.output().count(f"block of {MALLORY}/32 begins, for 9 s (Drop): flood"), 1)
+        self.assertTrue(wait_for(lambda: MALLORY not in self.rows(), 12))
         self.assertTrue(self.answered(MALLORY))
 
 

@@ -49,6 +49,9 @@ class Shared(Network):
         second = self.near(self.pinned("external=true") + " setDefaultBPFFilter(bpf)")
         for d, source in ((first, MALLORY), (second, MALLORY6), (first, ALICE), (second, ALICE)):
             self.run_line(f'addDynamicBlock("{source}", "test", DNSAction.Drop, 600)', d)
+        # the kernel may be asked again a second later
+        self.assertTrue(wait_for(lambda: {MALLORY, MALLORY6, ALICE} <= set(self.counts(d=second)), 5), self.counts(d=second))
+        self.assertEqual(self.counts(d=first), self.counts(d=second))
         self.assertTrue(self.dropped(MALLORY6, d=first))
         self.assertNotIn(MALLORY6, first.console("showDynBlocks()"))
         self.assertRegex(second.console("showDynBlocks()"), rf"{MALLORY6}/128 +\d+ +1 false +Drop +\* ")
