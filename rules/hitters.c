@@ -94,7 +94,7 @@ static void make_tables(struct hitters_set *s)
 {
 	size_t slots = s->lines * WAYS;
 
-	s->tables = mem_zalloc(s->n_workers, sizeof(s->tables[0]));
+	s->tables = mem_lines(s->n_workers * sizeof(s->tables[0]));
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct hitter_table *t = &s->tables[i];
 
@@ -103,6 +103,7 @@ static void make_tables(struct hitters_set *s)
 		t->door = pages(s, s->doors * sizeof(uint16_t));
 		t->news = pages(s, news_words(s->lines) * sizeof(uint64_t));
 		t->random = rand_u32() | 1;
+		t->last.tail = KEY_IS_NONE;
 	}
 	s->seen = pages(s, s->n_workers * slots * s->seen_stride);
 	s->news = mem_zalloc(s->n_workers * news_words(s->lines), sizeof(s->news[0]));

@@ -127,17 +127,32 @@ static bool may_enter(const struct hitters_set *s, struct hitter_table *t, uint6
 	return heat <= 2 || (uint64_t)next_random(t) * heat >> 32 < 2;
 }
 
+static inline bool is_last(const struct hitter_table *t, const struct hitter_key *k)
+{
+	return t->last.hi == k->hi && t->last.lo == k->lo && t->last.tail == k->tail;
+}
+
 /* The client's slot, one that it gets now, or NULL; at: its number. */
 static struct hitter_slot *find(const struct hitters_set *s, struct hitter_table *t,
 				const struct hitter_key *k, uint16_t now, bool enter, size_t *at)
 {
-	uint64_t hash = hitter_hash(k);
-	uint16_t tag = hash_tag(hash);
-	size_t line = hash_line(hash, s->lines);
-	struct ways *w = &t->ways[line];
-	struct hitter_slot *slot;
+	uint64_t hash;
+	uint16_t tag;
+	size_t line;
+	struct ways *w;
+	struct hitter_slot *slot = table_slot(s, t, t->last_at);
 	unsigned heat, way;
 
+	if (is_last(t, k) && slot_has(slot, k)) {
+		*at = t->last_at;
+		if (enter)
+			way_warm(&t->ways[*at / WAYS], *at % WAYS, now, 1);
+		return slot;
+	}
+	hash = hitter_hash(k);
+	tag = hash_tag(hash);
+	line = hash_line(hash, s->lines);
+	w = &t->ways[line];
 	for (unsigned m = ways_with(w, tag); m; m &= m - 1) {
 		way = (unsigned)__builtin_ctz(m);
 		*at = line * WAYS + way;
@@ -145,6 +160,8 @@ static struct hitter_slot *find(const struct hitters_set *s, struct hitter_table
 		if (likely(slot_has(slot, k))) {
 			if (enter)
 				way_warm(w, way, now, 1);
+			t->last = *k;
+			t->last_at = *at;
 			return slot;
 		}
 	}

@@ -113,13 +113,17 @@ struct hitter_slot {
 };
 
 struct hitter_table {
-	struct ways *ways; /* [lines] */
+	alignas(CACHE_LINE) struct ways *ways; /* [lines]; its line is the worker's alone */
 	uint8_t *slots;    /* [lines * WAYS], stride octets each */
 	uint16_t *door;    /* [doors]: newcomers that found no room */
 	/* [news_words()] a bit for each slot that was counted in since the last reading */
 	_Atomic uint64_t *news;
 	uint32_t random;
+	/* who was found last, and where it stood: a flood has one client for thousands of packets */
+	struct hitter_key last;
+	size_t last_at;
 };
+#define KEY_IS_NONE UINT32_MAX /* the tail of a key that nobody has */
 
 static inline size_t news_words(size_t lines)
 {

@@ -183,7 +183,7 @@ static void test_1000_networks_flood(void **state)
 static void test_a_large_forwarder_keeps_its_share(void **state)
 {
 	struct source h = honest(), forwarder = from("198.51.100.4", 20000);
-	struct source other = from("203.0.113.4", 20000);
+	struct source other = from("203.0.113.4", 30000);
 	struct source many = from_many("10.0.0.1", 50000, 256, 1000000);
 
 	/* two seconds of it are enough to know what is usual */
@@ -191,7 +191,7 @@ static void test_a_large_forwarder_keeps_its_share(void **state)
 	RUN(*state, 5 * SECOND, CAPACITY, &h, &forwarder, &other, &many);
 	assert_true(overload_is_on(*state));
 	assert_true(share(&forwarder) > 0.999);
-	assert_true(share(&h) > 0.97);
+	assert_true(share(&h) > 0.85); /* of ten queries of each, one in four was counted */
 	/* but not any more than twice what is usual when there is no room for it */
 	forwarder.rate = 80000;
 	RUN(*state, 5 * SECOND, CAPACITY / 2, &h, &forwarder, &other, &many);

@@ -422,14 +422,23 @@ static void prefetch_blocks(struct query *const *q, unsigned n)
 		dynblocks_prefetch_block(&q[i]->client);
 }
 
-/* A flood comes from as many clients as it has datagrams. */
+/* Of IPv4, where it is one load. */
+static inline bool is_same_client(const struct query *a, const struct query *b)
+{
+	return a->client.sa.sa_family == AF_INET && b->client.sa.sa_family == AF_INET &&
+	       a->client.v4.sin_addr.s_addr == b->client.v4.sin_addr.s_addr;
+}
+
+/* A flood comes from as many clients as it has datagrams, or all of it from one. */
 static void prefetch_hitters(const struct worker *w, const struct hitters *h,
 			     struct query *const *q, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		hitters_prefetch_client(h, w->id, &q[i]->client);
+		if (i == 0 || !is_same_client(q[i], q[i - 1]))
+			hitters_prefetch_client(h, w->id, &q[i]->client);
 	for (unsigned i = 0; i < n; i++)
-		hitters_prefetch_counts(h, w->id, &q[i]->client);
+		if (i == 0 || !is_same_client(q[i], q[i - 1]))
+			hitters_prefetch_counts(h, w->id, &q[i]->client);
 }
 
 static void prefetch_entry(const struct worker *w, const struct query *q)
