@@ -36,6 +36,9 @@
 /* Who was there before may always send so much in an epoch: some queries for one page. */
 #define KNOWN_LEAST 2
 
+/* A new network may send one, unless such first ones are a part so large of all that comes. */
+#define MANY_FIRSTS 4
+
 /* While all are let in and the worker is busy, one datagram in so many is counted, for all of them;
  * and one in so many of those for its client. Which, is chance: clients that take turns are all
  * met. */
@@ -76,6 +79,9 @@ struct overload {
 	uint64_t cut_us;  /* when the level was cut last */
 	uint64_t count;   /* of all, in this epoch */
 	uint64_t usual;   /* of all */
+	/* while not all are let in, with half of what was an epoch ago: what came, and first ones of
+	 * new networks */
+	uint64_t came, firsts;
 	uint32_t random;
 };
 
@@ -160,6 +166,8 @@ static void begin_epoch(struct overload *o, uint32_t epoch)
 	}
 	o->pressed = false;
 	o->count = 0;
+	o->came /= 2;
+	o->firsts /= 2;
 	o->epoch = epoch;
 }
 
@@ -320,17 +328,29 @@ static bool is_within(const struct overload *o, const struct sender *s, uint32_t
 	return s->count <= beyond || s->count - beyond <= 2 * in_full(o, s->usual) / USUAL_ONE;
 }
 
+/*
+ * Where a few new networks send much each, or those that are known are too many for us, it would
+ * help nobody to refuse a new one altogether; where new networks are the flood, nothing else helps.
+ */
+static bool is_newcomer_let_in(struct overload *o, const struct sender *network)
+{
+	o->firsts += network->count == 1;
+	if (o->level >= LEVEL_ONE)
+		return network->count <= o->level / LEVEL_ONE;
+	if (network->count > 1)
+		return false;
+	return o->firsts < o->came / MANY_FIRSTS || draw(o) % LEVEL_ONE < o->level;
+}
+
 /* While not all are let in. */
 static bool is_let_in(struct overload *o, const struct sender *network, const struct addr *client)
 {
 	uint32_t beyond = o->level / LEVEL_ONE;
 	struct sender *s;
 
-	if (network->usual == 0) {
-		if (beyond == 0)
-			return network->count == 1 && draw(o) % LEVEL_ONE < o->level;
-		return network->count <= beyond;
-	}
+	o->came++;
+	if (network->usual == 0)
+		return is_newcomer_let_in(o, network);
 	s = client_of(o, client);
 	s->count++;
 	if (s->usual > o->usual / 2)

@@ -21,8 +21,8 @@
  *
  * Networks are /24 of IPv4 and /56 of IPv6, as RFC 7871 11.1 takes them to be one site's. There is
  * room for 16,384 of them and 4,096 clients, found by a keyed hash; what asks least leaves for a
- * newcomer. Where an attack has more networks than that, those that are new share by chance what is
- * let in of them.
+ * newcomer. A new network gets in with one query at least each 33 ms; only where the attack itself is
+ * new networks in great numbers, chance decides which.
  *
  * Owner: one worker, but for new, free and tick. Times are monotonic, in µs.
  */

@@ -211,6 +211,33 @@ static void test_a_balancer_in_front_is_never_refused(void **state)
 	assert_int_equal(h.sent, h.let_in);
 }
 
+/* It is those who were there before that ask a little too much. */
+static void test_too_much_of_the_usual(void **state)
+{
+	struct source usual = from_many("198.51.0.4", 8, 256, 80000);
+	struct source new = from_many("192.168.0.7", 50, 256, 250);
+
+	RUN(*state, 3 * SECOND, CAPACITY, &usual);
+	usual.rate = 110000;
+	RUN(*state, SECOND, CAPACITY, &usual);
+	assert_true(overload_is_on(*state));
+	RUN(*state, 5 * SECOND, CAPACITY, &usual, &new);
+	assert_int_equal(usual.sent, usual.let_in);
+	assert_int_equal(new.sent, new.let_in);
+}
+
+static void test_newcomers_beside_a_flood(void **state)
+{
+	struct source h = honest(), one = from("203.0.113.1", 1000000);
+	struct source new = from_many("172.16.0.7", 50, 256, 250);
+
+	RUN(*state, 3 * SECOND, CAPACITY, &h);
+	RUN(*state, 5 * SECOND, 500, &h, &one, &new); /* whatever is refused */
+	assert_int_equal(new.sent, new.let_in);
+	assert_int_equal(h.sent, h.let_in);
+	assert_true(share(&one) < 0.01);
+}
+
 static void test_neighbours_do_not_pay(void **state)
 {
 	struct source office = from_many("192.0.2.10", 100, 1, 500), busy = from("192.0.2.5", 5000);
@@ -330,6 +357,8 @@ int main(void)
 		ROW(test_1000_networks_flood),
 		ROW(test_a_large_forwarder_keeps_its_share),
 		ROW(test_a_balancer_in_front_is_never_refused),
+		ROW(test_too_much_of_the_usual),
+		ROW(test_newcomers_beside_a_flood),
 		ROW(test_neighbours_do_not_pay),
 		ROW(test_families),
 		ROW(test_a_burst_is_nobodys_fault),

@@ -42,9 +42,9 @@ class Tables(TestCase):
     def test_dump_stats_is_in_two_sorted_columns(self):
         lines = self.d.console("dumpStats()").splitlines()
         names = [re.findall(r"(\S+) *\t *([\d.]+)", line) for line in lines]
-        left, right = [n[0][0] for n in names if len(n) == 2], [n[-1][0] for n in names]
+        left, right = [n[0][0] for n in names], [n[1][0] for n in names if len(n) == 2]
         self.assertEqual(left + right, sorted(left + right))
-        self.assertEqual(len(left + right), 88)
+        self.assertEqual(len(left + right), 89)
         self.assertRegex(lines[0], r"^acl-drops {26}\t +\d+ ")
         self.assertRegex("\n".join(lines), r"latency-avg100 +\t +\d+\.\d\b")
 
@@ -63,7 +63,7 @@ class Tables(TestCase):
         self.assertGreater(self.d.stat("latency-avg100"), self.d.stat("latency-avg1000000"))
 
     def test_a_command_that_takes_long_delays_no_query(self):
-        t = threading.Thread(target=self.d.client, args=("local t = os.clock() while os.clock() < t + 1.5 do end",))
+        t = threading.Thread(target=self.d.client, args=("local t = os.clock() while os.clock() < t + 4 do end",))
         t.start()
         time.sleep(0.3)
         begin = time.monotonic()
@@ -73,7 +73,7 @@ class Tables(TestCase):
         alive = t.is_alive()
         t.join()
         self.assertTrue(alive)
-        self.assertLess(took, 1)
+        self.assertLess(took, 3)
 
 
 if __name__ == "__main__":
