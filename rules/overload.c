@@ -17,6 +17,10 @@
 /* Of a datagram an epoch, for what is usual: one in half a minute is still something. */
 #define USUAL_ONE 4096
 
+/* In an epoch no more is learnt than twice what is usual and this: the beginning of a flood, which
+ * comes before anybody is behind, is not to be anybody's usual. */
+#define GROWTH 16
+
 /* Less than one datagram an epoch of all together, 30 queries a second: nobody is there to be
  * protected. */
 #define WORTH_IT USUAL_ONE
@@ -78,9 +82,10 @@ struct overload {
 	uint32_t sample;  /* one in so many is counted: a power of two */
 	uint64_t cut_us;  /* when the level was cut last */
 	uint64_t count;   /* of all, in this epoch */
-	uint64_t usual;   /* of all */
-	/* while not all are let in, with half of what was an epoch ago: what came, and first ones of
-	 * new networks */
+	uint64_t usual;   /* of all, learnt as for one */
+	uint64_t sum;     /* of all, whatever came */
+	/* while not all are let in, with half of what was an epoch ago: what came, and first ones
+	 * of new networks */
 	uint64_t came, firsts;
 	uint32_t random;
 };
@@ -126,17 +131,25 @@ bool overload_is_on(const struct overload *o)
 	return o->level != LEVEL_OFF;
 }
 
+/* What has been learnt for a part of the time only is that part of what is usual. */
+static uint64_t in_full(const struct overload *o, uint64_t usual)
+{
+	return usual * MEMORY / (o->learnt > 0 ? o->learnt : 1);
+}
+
 /* After some epochs, in the first of which so many came. All is forgotten after MEMORY of them. */
-static uint64_t follow_usual(uint64_t usual, uint64_t count, uint32_t epochs)
+static uint64_t average(uint64_t usual, uint64_t count, uint32_t epochs)
 {
 	usual += count * (USUAL_ONE / MEMORY);
 	return epochs >= MEMORY ? 0 : usual - usual * epochs / MEMORY;
 }
 
-/* What has been learnt for a part of the time only is that part of what is usual. */
-static uint64_t in_full(const struct overload *o, uint64_t usual)
+static uint64_t follow_usual(const struct overload *o, uint64_t usual, uint64_t count,
+			     uint32_t epochs)
 {
-	return usual * MEMORY / o->learnt;
+	uint64_t most = 2 * in_full(o, usual) / USUAL_ONE + GROWTH;
+
+	return average(usual, count < most ? count : most, epochs);
 }
 
 /* After so many epochs in which the worker kept up, the attack is rather over than held. */
@@ -158,7 +171,8 @@ static void begin_epoch(struct overload *o, uint32_t epoch)
 	if (overload_is_on(o))
 		relax(o, o->pressed ? passed - 1 : passed);
 	if (o->is_learning) {
-		o->usual = follow_usual(o->usual, o->count, passed);
+		o->usual = follow_usual(o, o->usual, o->count, passed);
+		o->sum = average(o->sum, o->count, passed);
 		o->learnt = passed < MEMORY - o->learnt ? o->learnt + passed : MEMORY;
 	} else if (!o->pressed && !overload_is_on(o)) {
 		o->is_learning = true;
@@ -212,7 +226,7 @@ static uint64_t usual_now(const struct overload *o, const struct sender *s)
 	uint32_t until = o->is_learning ? o->epoch : o->calm_until;
 	uint32_t passed = is_before(s->epoch, until) ? until - s->epoch : 0;
 
-	return follow_usual(s->usual, is_calm ? s->count : 0, passed);
+	return follow_usual(o, s->usual, is_calm ? s->count : 0, passed);
 }
 
 static void follow_epoch(const struct overload *o, struct sender *s)
@@ -353,7 +367,7 @@ static bool is_let_in(struct overload *o, const struct sender *network, const st
 		return is_newcomer_let_in(o, network);
 	s = client_of(o, client);
 	s->count++;
-	if (s->usual > o->usual / 2)
+	if (s->usual > o->sum / 2)
 		return true;
 	return is_within(o, network, beyond > KNOWN_LEAST ? beyond : KNOWN_LEAST) ||
 	       is_within(o, s, KNOWN_LEAST);

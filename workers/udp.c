@@ -120,8 +120,8 @@ static void shed(int fd)
 			return;
 }
 
-/* Among them one in so many asks the kernel: some hundred nanoseconds for 256 datagrams. */
-#define FULL_CALLS 4
+/* The kernel is asked so often at most: it takes some hundred nanoseconds. */
+#define ASK_US 250
 
 /* What is left in the buffer says whether we fall behind. Since Linux 4.12. */
 static bool is_behind(int fd)
@@ -135,17 +135,19 @@ static bool is_behind(int fd)
 
 static void watch_pressure(struct worker *w, struct udp_listener *l, int got)
 {
-	bool asks = got == BATCH_MAX && ++l->full % FULL_CALLS == 0;
-
 	if (likely(got < BATCH_MAX)) {
-		l->full = 0;
 		l->behind_us = 0;
-	} else if (asks && w->settings->overload_protection && is_behind(l->source.fd)) {
-		l->behind_us = l->behind_us ? l->behind_us : w->now_us;
-		overload_pressed(w->overload, l->behind_us, w->now_us);
-	} else if (asks) {
-		l->behind_us = 0;
+		return;
 	}
+	if (w->now_us - l->asked_us < ASK_US || !w->settings->overload_protection)
+		return;
+	l->asked_us = w->now_us;
+	if (!is_behind(l->source.fd)) {
+		l->behind_us = 0;
+		return;
+	}
+	l->behind_us = l->behind_us ? l->behind_us : w->now_us;
+	overload_pressed(w->overload, l->behind_us, w->now_us);
 }
 
 static void listener_ready(struct worker *w, struct source *s, uint32_t events)

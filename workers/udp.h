@@ -17,8 +17,8 @@ struct udp_listener {
 	bool is_wildcard; /* answers must say where they leave from */
 	bool is_dirty;    /* on the list of those with something to send */
 	unsigned n_tx;
-	unsigned full; /* receive calls in a row that brought all they may */
-	uint64_t behind_us; /* since when much was left after them; 0: it was not */
+	uint64_t asked_us;  /* when the kernel was asked what is left in the buffer */
+	uint64_t behind_us; /* since when it was much; 0: it was not */
 	struct udp_listener *next, *next_dirty;
 	struct query *tx[BATCH_MAX]; /* answered, freed when sent */
 };

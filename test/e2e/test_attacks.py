@@ -76,9 +76,11 @@ class Attacks(TestCase):
         self.assertEqual(sum(t < 0 for t in took), 0, "honest queries without an answer")
 
 
-# What a query costs is made large (none of these can be looked up), so that any machine sends more than it takes in.
+# What a query costs is made large (none of these can be looked up): some 10,000 a second are too many for a worker then,
+# and the flood is one of which any machine can throw away what it does not answer, under a sanitizer as well.
+FLOOD = ("--qps", 40000, "--from", "127.64.0.1")
 SLOW = """
-    for i = 1, 4000 do addAction(ProbaRule(0), DropAction()) end
+    for i = 1, 12000 do addAction(ProbaRule(0), DropAction()) end
     addAction(AllRule(), SpoofAction("192.0.2.1"))
 """
 
@@ -87,18 +89,18 @@ class Overload(Attacks):
     """More than can be taken in, and no block that would end it."""
 
     def flooded(self, d, *attack):
-        """Shares of honest queries that were answered, before the flood and from when it has lasted a second."""
-        honest = self.start(d, "honest", "--duration", 7, "--qps", 400, "--clients", 100)
+        """Shares of honest queries that were answered, before the flood and when it has lasted for two seconds."""
+        honest = self.start(d, "honest", "--duration", 9, "--qps", 400, "--clients", 100)
         begun_us = time.monotonic() * 1e6
         time.sleep(2.5)
-        self.start(d, "attack", "--duration", 5, *attack)
+        self.start(d, "attack", "--duration", 6, *FLOOD, *attack)
         queries = [(int(due) - begun_us, int(took) >= 0) for due, _, took in
                    (line.split() for line in honest.communicate()[0].splitlines())]
         return [sum(parts) / len(parts) for parts in ([ok for due, ok in queries if due < 2.4e6],
-                                                      [ok for due, ok in queries if 3.5e6 < due < 6.5e6])]
+                                                      [ok for due, ok in queries if 5e6 < due < 8e6])]
 
     def test_newcomers_yield(self):
-        for attack in (("--from", "127.64.0.1"), ("--from", "127.64.0.1", "--sources", 100000, "--stride", 64)):
+        for attack in ((), ("--sources", 100000, "--stride", 64)):
             with self.subTest(attack):
                 d = self.daemon(SLOW)
                 before, under = self.flooded(d, *attack)
@@ -111,7 +113,7 @@ class Overload(Attacks):
 
     def test_without(self):
         d = self.daemon(SLOW + "setOverloadProtection(false)")
-        before, under = self.flooded(d, "--from", "127.64.0.1")
+        before, under = self.flooded(d)
         self.assertEqual(before, 1)
         self.assertLess(under, 0.8)  # so it was too much
         self.assertEqual(d.stat("overload-drops"), 0)
@@ -121,10 +123,10 @@ class Overload(Attacks):
         d = self.daemon(SLOW + """
             setOverloadProtection(false)
             local dbr = dynBlockRulesGroup()
-            dbr:setQueryRate(40000, 2, "too many", 60)
+            dbr:setQueryRate(10000, 2, "too many", 60)
             function maintenance() dbr:apply() end""")
         d.console("setOverloadProtection(true)")
-        self.flooded(d, "--from", "127.64.0.1")
+        self.flooded(d)
         self.assertGreater(d.stat("overload-drops"), 10000)
         self.assertIn("127.64.0.1/32", d.console("showDynBlocks()"))
 
