@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import time
+import unittest
 
 from harness import BUILD, TestCase, main, wait_for
 
@@ -22,7 +23,7 @@ CONFIG = '''
 '''
 
 
-class Attacks(TestCase):
+class Tools(TestCase):
     def start(self, d, tool, *options):
         child = subprocess.Popen([os.path.join(TOOLS, tool), "--to", f"127.0.0.1:{d.port}", *map(str, options)],
                                  stdout=subprocess.PIPE, text=True)
@@ -31,6 +32,8 @@ class Attacks(TestCase):
         self.addCleanup(child.kill)
         return child
 
+
+class Attacks(Tools):
     def attacked(self, seconds, *attacks):
         """The daemon, what honest clients saw of it meanwhile, and when the first attack began (wall clock)."""
         d = self.daemon(CONFIG)
@@ -76,16 +79,17 @@ class Attacks(TestCase):
         self.assertEqual(sum(t < 0 for t in took), 0, "honest queries without an answer")
 
 
-# What a query costs is made large (none of these can be looked up): some 10,000 a second are too many for a worker then,
-# and the flood is one of which any machine can throw away what it does not answer, under a sanitizer as well.
-FLOOD = ("--qps", 40000, "--from", "127.64.0.1")
+# What a query costs is made large (none of these can be looked up): some thousands a second are too many for a worker
+# then, and the flood is one of which any machine can throw away what it does not answer.
+FLOOD = ("--qps", 20000, "--from", "127.64.0.1")
 SLOW = """
     for i = 1, 12000 do addAction(ProbaRule(0), DropAction()) end
     addAction(AllRule(), SpoofAction("192.0.2.1"))
 """
 
 
-class Overload(Attacks):
+@unittest.skipIf(os.path.basename(BUILD) != "release", "how much a core can do is shown without sanitizers")
+class Overload(Tools):
     """More than can be taken in, and no block that would end it."""
 
     def flooded(self, d, *attack):
@@ -108,7 +112,7 @@ class Overload(Attacks):
                 self.assertGreater(under, 0.9)
                 self.assertGreater(d.stat("overload-drops"), 10000)
                 self.assertEqual(d.output().count("much more than usual are dropped"), 1)
-                self.assertRegex(d.console("topClients(1)"), r"1 +127\.(?!16\.)")  # the ring has what was dropped
+                self.assertIn(" 127.", d.console('grepq("127.64.0.0/10", 5)'))  # the ring has what was dropped
                 self.assertTrue(wait_for(lambda: "all queries are taken in again" in d.output(), 15))
 
     def test_without(self):
@@ -123,11 +127,11 @@ class Overload(Attacks):
         d = self.daemon(SLOW + """
             setOverloadProtection(false)
             local dbr = dynBlockRulesGroup()
-            dbr:setQueryRate(10000, 2, "too many", 60)
+            dbr:setQueryRate(5000, 2, "too many", 60)
             function maintenance() dbr:apply() end""")
         d.console("setOverloadProtection(true)")
         self.flooded(d)
-        self.assertGreater(d.stat("overload-drops"), 10000)
+        self.assertGreater(d.stat("overload-drops"), 1000)
         self.assertIn("127.64.0.1/32", d.console("showDynBlocks()"))
 
 
