@@ -247,7 +247,7 @@ class Names(Blocks):
         self.run_line('addDynBlockSMT({"evil.test"}, "names")')
         self.assertIsNone(self.ask(domain="evil.test"))
         self.assertIsNone(self.ask(domain="evil.test", tcp=True))
-        self.assertEqual(self.rows()[0][2], "2")
+        self.assertTrue(wait_for(lambda: self.rows()[0][2] == "2", 5))
 
     def test_a_tag_by_name(self):
         self.run_line('''addDynBlockSMT({"evil.test"}, "x", 60, DNSAction.SetTag,
