@@ -29,8 +29,8 @@ static struct {
 	void (*attach)(bool on);
 	uint32_t process;
 	bool attached;
-	bool refused; /* for good */
-	bool late;    /* some were refused for now */
+	bool refused;               /* for good */
+	bool late;                  /* some were refused for now */
 	bool has_ports[BLOCK_NAME]; /* there are blocks of a part of the ports */
 	uint8_t default_action;     /* as blocks without one had it last */
 	struct netmask_table *held; /* addresses that the filter has, and some that have ended */
@@ -123,7 +123,7 @@ static bool find(const struct dynblock *b, struct kfilter_key *k, struct kfilter
 
 static void refused(enum kfilter_map map, int rc, uint64_t now_us)
 {
-	kernel.refused = rc == -EPERM;
+	kernel.refused |= rc == -EPERM;
 	kernel.late |= rc != -EPERM && rc != -ENOSPC;
 	if (!kernel.refused && kernel.line_us != 0 && now_us - kernel.line_us < LINE_US)
 		return;
@@ -165,6 +165,8 @@ static bool put(const struct dynblock *b, unsigned action, uint64_t counter)
 	struct kfilter_key k;
 	int rc;
 
+	if (kernel.refused)
+		return false;
 	if (until_us - now_us > 2 * LEAD_US)
 		until_us -= LEAD_US;
 	v.until_ns = kfilter_ns(until_us);
@@ -209,8 +211,12 @@ static void bring_in_line(struct dynblock *b, bool was_in_force)
 		return;
 	}
 	/* the entry of the operator, of a DynBPFFilter, of another process says what happens */
-	if (is_ours(&v) || !kfilter_in_force(&v, clock_mono_us()))
-		put(b, action, was_in_force && is_ours(&v) ? v.counter : 0);
+	if (!is_ours(&v) && kfilter_in_force(&v, clock_mono_us()))
+		return;
+	/* first, since the count of the former block is not this one's, should it be refused */
+	if (is_ours(&v) && !was_in_force)
+		kfilter_remove(kernel.filter, &k);
+	put(b, action, was_in_force && is_ours(&v) ? v.counter : 0);
 }
 
 static struct dynblock *block_of(const struct kfilter_key *k)
@@ -234,6 +240,12 @@ static bool is_left_behind(const struct kfilter_value *v)
 	return v->owner == KFILTER_DYNBLOCK && kill((pid_t)v->process, 0) < 0 && errno == ESRCH;
 }
 
+/* The block has been made longer since, and the kernel did not take it then. */
+static bool ends_too_soon(const struct dynblock *b, const struct kfilter_value *v)
+{
+	return v->until_ns < kfilter_ns(counter_get(&b->expires_us) - LEAD_US);
+}
+
 static void check_entry(void *ctx, const struct kfilter_key *k, const struct kfilter_value *v)
 {
 	struct dynblock *b = is_ours(v) ? block_of(k) : NULL;
@@ -244,9 +256,18 @@ static void check_entry(void *ctx, const struct kfilter_key *k, const struct kfi
 			kfilter_remove(kernel.filter, k);
 	} else if (action == KFILTER_PASS) {
 		take_back(b);
-	} else if (action != v->action) {
+	} else if (action != v->action || ends_too_soon(b, v)) {
 		put(b, action, v->counter);
 	}
+}
+
+/* Of another, an entry that has ended is none. */
+static bool has_none(const struct kfilter_key *k, uint64_t now_us)
+{
+	struct kfilter_value v;
+
+	return !kfilter_get(kernel.filter, k, &v) ||
+	       (!is_ours(&v) && !kfilter_in_force(&v, now_us));
 }
 
 /* What is there first, then what lacks: blocks may be many more than the kernel has room for. */
@@ -260,13 +281,12 @@ static void bring_all_in_line(unsigned table)
 	for (uint32_t id = 1; kernel.attach == NULL && id < t->end; id++) {
 		struct dynblock *b = block_at(t, id);
 		unsigned action = b->next == BLOCK_LINKED ? wanted(b, now_us) : KFILTER_PASS;
-		struct kfilter_value v;
 		struct kfilter_key k;
 
 		if (action == KFILTER_PASS)
 			continue;
 		key_of(b, &k);
-		if (!kfilter_get(kernel.filter, &k, &v) && !put(b, action, 0))
+		if (has_none(&k, now_us) && !put(b, action, 0))
 			return;
 	}
 }
@@ -397,7 +417,8 @@ static void count(void)
 	kernel.seen = total;
 }
 
-/* The automatic filter meets a block that is still hot again by itself. */
+/* In the automatic filter, entries that were to change: a block that is still hot comes by itself.
+ */
 static void put_late(void)
 {
 	if (!kernel.late)
@@ -413,10 +434,9 @@ void kernel_blocks_tick(uint64_t now_us)
 		return;
 	follow_ports(BLOCK_V4);
 	follow_ports(BLOCK_V6);
-	if (kernel.attach == NULL) {
-		put_late();
+	put_late();
+	if (kernel.attach == NULL)
 		return;
-	}
 	block_hits_hot(HOT_RATE, see_hot, &now_us);
 	let_go(now_us);
 }

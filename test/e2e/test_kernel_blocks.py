@@ -108,15 +108,47 @@ class DynamicBlocks(Blocks):
         self.assertIsNone(self.ask(MALLORY6, d=d))
         self.assertFalse(self.rows(d)[MALLORY6][2])
 
+    def refuse(self, d, when="1+"):
+        """The kernel has no memory for entries; what ends that."""
+        tracer = subprocess.Popen(["strace", "-qq", "-f", "-p", str(d.pid), "-e", "trace=bpf",
+                                   "-e", f"inject=bpf:error=ENOMEM:when={when}"], stderr=subprocess.DEVNULL)
+        self.addCleanup(tracer.wait)
+        self.addCleanup(tracer.kill)
+        self.assertTrue(wait_for(lambda: self.is_traced(d)))
+        return tracer
+
+    @needs("strace")
+    def test_what_the_kernel_refuses_once_is_put_at_once(self):
+        d = self.near(self.CONFIG)
+        self.refuse(d, "1..4")
+        self.block(MALLORY, ", DNSAction.Drop, 600", d)
+        self.assertTrue(self.rows(d)[MALLORY][2])
+        self.assertTrue(self.dropped(MALLORY, d=d))
+        self.assertNotIn("can't be changed", d.output())
+
+    @needs("strace")
+    def test_a_longer_block_that_the_kernel_refuses_for_now(self):
+        """The entry that is there ends sooner; it is not taken for that of the longer block."""
+        d = self.near(self.CONFIG)
+        begin = time.monotonic()
+        self.block(MALLORY, ", DNSAction.Drop, 10", d)
+        self.assertTrue(self.dropped(MALLORY, d=d))
+        tracer = self.refuse(d)
+        self.block(MALLORY, ", DNSAction.Drop, 600", d)
+        tracer.terminate()
+        tracer.wait()
+        self.assertIn("can't be changed", d.output())
+        time.sleep(max(0, begin + 11 - time.monotonic()))
+        blocks, _, in_kernel = self.rows(d)[MALLORY]
+        self.assertTrue(in_kernel)
+        self.assertEqual(blocks, 1)
+        self.assertTrue(self.dropped(MALLORY, d=d))
+
     @needs("strace")
     def test_what_the_kernel_refuses_for_now(self):
         """It has no memory for an entry at this moment."""
         d = self.near(self.CONFIG)
-        tracer = subprocess.Popen(["strace", "-qq", "-f", "-p", str(d.pid), "-e", "trace=bpf",
-                                   "-e", "inject=bpf:error=ENOMEM"], stderr=subprocess.DEVNULL)
-        self.addCleanup(tracer.wait)
-        self.addCleanup(tracer.kill)
-        self.assertTrue(wait_for(lambda: self.is_traced(d)))
+        tracer = self.refuse(d)
         self.block(MALLORY, ", DNSAction.Drop, 600", d)
         self.block(ALICE, ", DNSAction.Drop, 600", d)
         self.assertIn("the kernel's map can't be changed: Cannot allocate memory", d.output())
